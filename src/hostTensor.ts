@@ -1,0 +1,86 @@
+/** Tensors in ordinary memory: what weight files, fixtures and data loaders hand over. No GPU here. */
+
+/** Element types as safetensors names them. */
+export type Dtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
+
+/** The array that holds each dtype. F16 and BF16 are kept as raw 16-bit patterns. */
+export type HostArray =
+  | Float64Array | Float32Array | Uint16Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+
+/** A dense row-major tensor. Layout of images and convolution weights is PyTorch's (NCHW, OIHW). */
+export interface HostTensor {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly data: HostArray;
+}
+
+/** Bytes of one element. */
+export const DTYPE_SIZE: Readonly<Record<Dtype, number>> = {
+  F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1,
+};
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const extent of shape) size *= extent;
+  return size;
+}
+
+/** Shorthand for an F32 host tensor. */
+export function f32(shape: readonly number[], data: Float32Array): HostTensor {
+  return { dtype: 'F32', shape, data };
+}
+
+const bits = new DataView(new ArrayBuffer(4));
+
+/** IEEE binary16 bits to a number. Exact, including subnormals, infinities and NaN. */
+export function halfToFloat(h: number): number {
+  const sign = h & 0x8000 ? -1 : 1;
+  const exponent = (h >> 10) & 31;
+  const fraction = h & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** A number to IEEE binary16 bits, rounding to nearest even; too large becomes infinity. */
+export function floatToHalf(value: number): number {
+  bits.setFloat32(0, value);
+  const x = bits.getUint32(0);
+  const sign = (x >>> 16) & 0x8000;
+  const magnitude = x & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    // Subnormal half: the value in units of 2^-24, rounded to nearest even.
+    const units = Math.abs(value) * 2 ** 24;
+    const floor = Math.floor(units);
+    const rest = units - floor;
+    return sign | (rest > 0.5 || (rest === 0.5 && floor & 1) ? floor + 1 : floor);
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  return sign | ((rounded - 0x38000000) >>> 13);
+}
+
+/** bfloat16 bits to a number. */
+export function bfloatToFloat(b: number): number {
+  bits.setUint32(0, b << 16);
+  return bits.getFloat32(0);
+}
+
+/** A number to bfloat16 bits, rounding to nearest even. */
+export function floatToBfloat(value: number): number {
+  bits.setFloat32(0, value);
+  const x = bits.getUint32(0);
+  if ((x & 0x7fffffff) > 0x7f800000) return (x >>> 16) | 0x40;
+  return (x + 0x7fff + ((x >>> 16) & 1)) >>> 16;
+}
+
+/** The tensor's elements as f32, whatever its dtype; no copy when it is F32 already. */
+export function toFloat32(tensor: HostTensor): Float32Array {
+  const { dtype, data } = tensor;
+  if (dtype === 'F32') return data as Float32Array;
+  if (dtype === 'F16') return Float32Array.from(data as Uint16Array, halfToFloat);
+  if (dtype === 'BF16') return Float32Array.from(data as Uint16Array, bfloatToFloat);
+  return Float32Array.from(data as ArrayLike<number | bigint>, Number);
+}

@@ -1,0 +1,33 @@
+import { builtinModules } from 'node:module';
+import { defineConfig } from 'vitest/config';
+
+/** One build makes the browser-safe core, the Node entry, the command line and the decode worker. */
+export default defineConfig({
+  build: {
+    target: 'es2022',
+    outDir: 'dist',
+    emptyOutDir: true,
+    minify: false,
+    sourcemap: false,
+    lib: {
+      formats: ['es'],
+      entry: {
+        index: 'src/index.ts',
+        node: 'src/node/index.ts',
+        cli: 'src/cli/main.ts',
+        imageWorker: 'src/node/imageWorker.ts',
+      },
+    },
+    rollupOptions: {
+      external: [...builtinModules, ...builtinModules.map((m) => `node:${m}`), 'webgpu', 'sharp', 'commander'],
+    },
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    // One GPU process at a time: two would share the same two cores and both crawl.
+    fileParallelism: false,
+    pool: 'forks',
+  },
+});
