@@ -21,11 +21,13 @@ try {
   const gpu = create([]);
   const adapter =
     (await gpu.requestAdapter({ powerPreference: 'high-performance' })) ??
+    (await gpu.requestAdapter({})) ??
     (await gpu.requestAdapter({ forceFallbackAdapter: true }));
   if (adapter === null) say({ status: 'no-adapter' });
   else {
     const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
-    const info = { vendor, architecture, device, description, software: isFallbackAdapter === true };
+    const named = /llvmpipe|lavapipe|swiftshader|basic render|software/i.test([architecture, device, description].join(' '));
+    const info = { vendor, architecture, device, description, software: isFallbackAdapter === true || named };
     const features = [...adapter.features].sort();
     const limits = numbers(adapter.limits);
     await adapter.requestDevice();
