@@ -61,7 +61,10 @@ async function ensureAdapter({ system, dryRun, log }) {
   const first = await probeAdapter();
   if (first.status === 'ok') return found(first);
   if (first.status === 'no-package') {
-    if (dryRun) return {};
+    if (dryRun) {
+      log('Would then ask WebGPU for an adapter, and install a software one where it has none.');
+      return {};
+    }
     throw new SetupError(`The webgpu package is not there for ${system.platform} ${system.arch}: run npm ci --include=optional, then this again.`);
   }
 

@@ -40,9 +40,10 @@ export function parseDeb822(text) {
     // A line that opens with a blank continues the field before it (a key written out in Signed-By does).
     const fields = stanza.trim().split(/\n(?=\S)/).map((field) => {
       const colon = field.indexOf(':');
-      return { name: field.slice(0, colon).trim(), value: field.slice(colon + 1).trim() };
+      // The text after the colon as it stands: a key may begin on the next line.
+      return { name: field.slice(0, colon).trim(), value: field.slice(colon + 1).trimEnd() };
     });
-    const value = (name) => fields.find((f) => f.name.toLowerCase() === name)?.value ?? '';
+    const value = (name) => fields.find((f) => f.name.toLowerCase() === name)?.value.trim() ?? '';
     const words = (name) => value(name).split(/\s+/).filter(Boolean);
     if (!words('types').includes('deb')) continue;
     if (/^(no|false|off|0|without|disable)$/i.test(value('enabled'))) continue;
@@ -105,12 +106,9 @@ export function backportsSource(entries, codename) {
     const line = `deb ${entry.options === '' ? '' : `[${entry.options}] `}${entry.uris[0]} ${suite} main`;
     return { name: `${BACKPORTS_FILE}.list`, text: `${line}\n`, line };
   }
-  const replaced = { types: 'deb', suites: suite, components: 'main' };
-  const text = entry.fields
-    .map(({ name, value }) => `${name}: ${replaced[name.toLowerCase()] ?? value}`)
-    .map((field) => (field.includes(':\n') ? field : field.replace(/: \n/, ':\n')))
-    .join('\n');
-  const signedBy = entry.fields.find((f) => f.name.toLowerCase() === 'signed-by')?.value ?? '';
+  const replaced = { types: ' deb', suites: ` ${suite}`, components: ' main' };
+  const text = entry.fields.map(({ name, value }) => `${name}:${replaced[name.toLowerCase()] ?? value}`).join('\n');
+  const signedBy = entry.fields.find((f) => f.name.toLowerCase() === 'signed-by')?.value.trim() ?? '';
   const option = signedBy === '' ? '' : `[signed-by=${signedBy}] `;
   const line = /\s/.test(signedBy) ? null : `deb ${option}${entry.uris[0]} ${suite} main`;
   return { name: `${BACKPORTS_FILE}.sources`, text: `${text}\n`, line };

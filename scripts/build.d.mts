@@ -1,0 +1,4 @@
+/** Types of build.mjs, for the tests. */
+export function newest(path: string): number;
+export function isFresh(root: string, outputs: readonly string[], sources: readonly string[]): boolean;
+export function build(root: string, options?: { types?: boolean; log?: (line: string) => void }): Promise<void>;
