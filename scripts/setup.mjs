@@ -78,6 +78,7 @@ async function ensureAdapter({ system, dryRun, log }) {
   }
   const swiftshader = await probeSwiftshader();
   if (swiftshader !== null) {
+    if (trouble !== null) log(`A faster software adapter could not be installed. ${trouble.message}`);
     if (route.install === null && route.command !== null) log(`A software adapter several times faster is to be had. Run: ${route.command}`);
     return found(swiftshader.probe, swiftshader.env);
   }

@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cacheFolder } from '../src/node/cacheFolder';
 import { doctor, findProblems, formatDoctor, type DoctorReport } from '../src/node/doctor';
 import { probeAdapter, type Probe } from '../src/node/probe.mjs';
 import { describeSystem } from '../src/node/system.mjs';
@@ -134,11 +133,4 @@ describe('the probe', () => {
     const probe = await probeAdapter({ timeoutMs: 1 });
     expect(probe).toEqual({ status: 'failed', message: 'the graphics driver did not answer within 0.001 s' });
   });
-});
-
-it('finds the cache folder of each platform', () => {
-  expect(cacheFolder({ GRAFT_CACHE: '/big/disk' }, 'linux', '/home/u')).toBe('/big/disk');
-  expect(cacheFolder({ XDG_CACHE_HOME: '/xdg' }, 'linux', '/home/u')).toBe(join('/xdg', 'graft'));
-  expect(cacheFolder({}, 'linux', '/home/u')).toBe(join('/home/u', '.cache', 'graft'));
-  expect(cacheFolder({}, 'darwin', '/Users/u')).toBe(join('/Users/u', 'Library', 'Caches', 'graft'));
 });

@@ -6,8 +6,8 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync 
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
-import { cacheFolder } from './cacheFolder';
+import { basename, dirname, join } from 'node:path';
+import { cacheDir } from './cacheDir';
 import { readAptSources } from './aptSources.mjs';
 import { probeAdapter, webgpuPath, type AdapterInfo, type Probe } from './probe.mjs';
 import { adapterRoute, browserRoute, describeSystem, findBrowser, findSwiftshader, type System } from './system.mjs';
@@ -71,7 +71,7 @@ const FEATURES: readonly (readonly [name: string, use: string])[] = [
 /** Gathers the facts; takes a second or two, and never throws on account of what it finds. */
 export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
   const system = describeSystem();
-  const folder = options.cache ?? cacheFolder();
+  const folder = options.cache ?? cacheDir();
   const [adapter, sharp, cache, disk] = await Promise.all([
     (options.probe ?? probeAdapter)(),
     sharpVersion(),
@@ -244,7 +244,8 @@ export function formatDoctor(report: DoctorReport): string {
       if (value !== undefined) row(label, unit === 'bytes' ? formatBytes(value) : String(value));
     }
   } else row('none', adapter.status === 'failed' ? adapter.message : adapter.status === 'no-package' ? 'the webgpu package is not installed' : 'WebGPU offers none');
-  for (const [i, file] of report.driverFiles.entries()) row(i === 0 ? 'Vulkan driver files' : '', file);
+  const drivers = report.driverFiles.map((file) => basename(file).replace(/(_icd|\.\w+)*\.json$/, ''));
+  for (const [i, line] of wrap(drivers, 70).entries()) row(i === 0 ? 'Vulkan drivers installed' : '', line);
 
   lines.push('', 'Machine');
   row('system', `${report.system.name}, ${report.system.platform} ${report.system.arch}, ${report.system.cpus} CPUs`);
