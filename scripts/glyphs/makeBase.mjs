@@ -47,7 +47,7 @@ async function makeSplit(split, perClass) {
       const random = randomStream(`base ${seed} ${split} ${name} ${round}`);
       const found = outlines.get(character);
       if (found.length === 0) throw new Error(`no ${split} family has ${name} ${character}`);
-      return drawGlyph(random, random.pick(found[round % found.length].faces).commands);
+      return drawGlyph(random, random.pick(found[round % found.length].faces));
     }));
     pictures.forEach((picture, label) => {
       labels[round * baseClasses.length + label] = label;

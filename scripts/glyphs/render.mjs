@@ -76,10 +76,12 @@ function drawClutter(random) {
 }
 
 /** Glyph coverage and clutter coverage, each 64x64 in [0, 1], from one SVG (red: glyph, green: clutter). */
-async function drawCoverage(random, commands) {
+async function drawCoverage(random, { commands, weight }) {
   const placed = placeOutline(random, commands, size);
   const path = pathData(placed.commands);
-  const stroke = random.pick([0, 0, 0, 0.02, 0.04, 0.06]) * placed.extent;
+  // Thickening a bold face would close its counters.
+  const thicker = random.pick([0, 0, 0, 0.02, 0.04, 0.06]);
+  const stroke = weight <= 500 ? thicker * placed.extent : 0;
   const hollow = placed.extent > 36 && random.chance(0.08);
   const style = hollow
     ? `fill="none" stroke="${hex('red')}" stroke-width="1.8"`
@@ -119,11 +121,11 @@ function blur(picture, channels, sigma) {
 }
 
 /**
- * One picture: a `Uint8Array` of 64 * 64 * 3 bytes, RGB, row by row.
+ * One picture of a face's glyph (`{commands, weight}`): a `Uint8Array` of 64 * 64 * 3 bytes, RGB, row by row.
  * `noise: false` leaves out the pixel noise, the one part of a picture that PNG cannot compress.
  */
-export async function drawGlyph(random, commands, { noise = true } = {}) {
-  const { glyph, clutter } = await drawCoverage(random, commands);
+export async function drawGlyph(random, face, { noise = true } = {}) {
+  const { glyph, clutter } = await drawCoverage(random, face);
   const { paper, ink } = drawColours(random);
   const paperField = drawField(random);
   const inkField = drawField(random);

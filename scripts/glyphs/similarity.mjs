@@ -19,6 +19,12 @@ export async function alignedInk(commands) {
   return ink.map((v) => (v - mean) / length);
 }
 
+const dot = (a, b) => {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+};
+
 /** One vector per family, from the middle weight. */
 export function familyInks(entries) {
   return Promise.all(entries.map(async ({ family, faces }) =>
@@ -26,14 +32,41 @@ export function familyInks(entries) {
 }
 
 /** The most alike pair of families of two glyphs: `{correlation, families: [first, second]}`. */
-export function closest(first, second) {
+export function closestPair(first, second) {
   let best = { correlation: -1, families: [] };
   for (const a of first) {
     for (const b of second) {
-      let correlation = 0;
-      for (let i = 0; i < a.ink.length; i++) correlation += a.ink[i] * b.ink[i];
+      const correlation = dot(a.ink, b.ink);
       if (correlation > best.correlation) best = { correlation, families: [a.family, b.family] };
     }
+  }
+  return best;
+}
+
+/** Letters in which text families differ most; every family of lists.json has them. */
+export const probeCharacters = [...'GQRagerst25&'];
+
+/**
+ * Every face's inks of `probeCharacters`, by family, from a table of `readOutlines`.
+ * A family made from another's Latin letters shows up as a pair of faces with a mean correlation near 1.
+ */
+export async function probeFaces(table) {
+  const families = new Map();
+  for (const character of probeCharacters) {
+    for (const { family, faces } of table.get(character)) {
+      if (!families.has(family)) families.set(family, faces.map(() => []));
+      const inks = families.get(family);
+      for (const [i, face] of faces.entries()) inks[i].push(await alignedInk(face.commands));
+    }
+  }
+  return families;
+}
+
+/** The largest mean correlation between a face of one family and a face of another. */
+export function familyLikeness(first, second) {
+  let best = -1;
+  for (const a of first) {
+    for (const b of second) best = Math.max(best, a.reduce((sum, ink, i) => sum + dot(ink, b[i]), 0) / a.length);
   }
   return best;
 }
