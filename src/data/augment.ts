@@ -51,17 +51,23 @@ export function checkAugmentation(augmentation: Augmentation): void {
   if (crop !== undefined) {
     const [[small, large], [narrow, wide]] = [crop.scale, crop.ratio];
     if (!(small > 0 && small <= large && large <= 1)) {
-      throw new UsageError(`augmentation: randomResizedCrop.scale must satisfy 0 < low <= high <= 1, got [${small}, ${large}]`);
+      throw new UsageError(
+        `augmentation: randomResizedCrop.scale must satisfy 0 < low <= high <= 1, got [${small}, ${large}]`,
+      );
     }
     if (!(narrow > 0 && narrow <= wide && wide <= 1000)) {
-      throw new UsageError(`augmentation: randomResizedCrop.ratio must satisfy 0 < low <= high <= 1000, got [${narrow}, ${wide}]`);
+      throw new UsageError(
+        `augmentation: randomResizedCrop.ratio must satisfy 0 < low <= high <= 1000, got [${narrow}, ${wide}]`,
+      );
     }
   }
   if (flip !== undefined && !(flip >= 0 && flip <= 1)) {
     throw new UsageError(`augmentation: horizontalFlip is a probability from 0 to 1, got ${flip}`);
   }
   for (const [name, value] of Object.entries(colorJitter ?? {})) {
-    if (!(value >= 0 && value <= 10)) throw new UsageError(`augmentation: colorJitter.${name} must be from 0 to 10, got ${value}`);
+    if (!(value >= 0 && value <= 10)) {
+      throw new UsageError(`augmentation: colorJitter.${name} must be from 0 to 10, got ${value}`);
+    }
   }
 }
 

@@ -39,12 +39,15 @@ export function checkPreprocessing(value: unknown): Preprocessing {
   if (typeof value !== 'object' || value === null) throw new DataError('preprocessing: must be an object');
   const { resizeSize, cropSize, interpolation, mean, std } = value as Record<string, unknown>;
   if (interpolation !== 'bilinear' && interpolation !== 'bicubic') {
-    throw new DataError(`preprocessing: interpolation must be 'bilinear' or 'bicubic', got ${JSON.stringify(interpolation)}`);
+    const got = JSON.stringify(interpolation);
+    throw new DataError(`preprocessing: interpolation must be 'bilinear' or 'bicubic', got ${got}`);
   }
   const three = (name: string, list: unknown, least: number): number[] => {
     const good = Array.isArray(list) && list.length === 3
       && list.every((x) => typeof x === 'number' && Number.isFinite(x) && x >= least);
-    if (!good) throw new DataError(`preprocessing: ${name} must be three numbers of at least ${least}, got ${JSON.stringify(list)}`);
+    if (!good) {
+      throw new DataError(`preprocessing: ${name} must be three numbers of at least ${least}, got ${JSON.stringify(list)}`);
+    }
     return [...(list as number[])];
   };
   return {
