@@ -1,4 +1,5 @@
 // Draws the pretraining set: every base class of lists.json, 64x64 RGB, into one binary file per split.
+//   npm ci --prefix scripts/glyphs     (the fonts, once)
 //   node scripts/glyphs/makeBase.mjs [--out DIR] [--per-class N] [--validation-per-class N] [--seed N]
 // Writes DIR/{train,validation}.images.bin (uint8 [N,64,64,3]), DIR/{train,validation}.labels.bin (uint16, little
 // endian, [N]) and DIR/manifest.json. Classes take turns, so any first k * classes pictures hold k of each class.

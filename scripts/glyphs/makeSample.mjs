@@ -1,4 +1,5 @@
 // Draws the sample that ships: an image folder of glyph classes and font families that the base never saw.
+//   npm ci --prefix scripts/glyphs     (the fonts, once)
 //   node scripts/glyphs/makeSample.mjs [--out DIR] [--check]
 // Writes DIR/{train,test}/<class>/NN.png (64x64) and DIR/manifest.json. With --check it writes nothing and fails
 // unless DIR holds exactly these bytes. The bytes depend on the fonts (pinned in package-lock.json) and, for the SVG
@@ -25,6 +26,9 @@ const { values: options } = parseArgs({
   },
 });
 const out = resolve(options.out);
+if (existsSync(out) && !existsSync(join(out, 'manifest.json'))) {
+  throw new Error(`${out} exists and is no sample folder (it has no manifest.json): name another with --out`);
+}
 
 /** A small PNG: 64 colours are enough for a glyph on its ground, and keep the sample under a megabyte. */
 const encode = (rgb) => sharp(rgb, { raw: { width: size, height: size, channels: 3 } })
