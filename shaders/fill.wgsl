@@ -1,0 +1,23 @@
+// Sets every element to one value, or scales by one.
+
+struct Params { size: u32, value: f32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+
+const WORKGROUP = 64u;
+
+@compute @workgroup_size(WORKGROUP)
+fn fill(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups, WORKGROUP);
+  if (i >= params.size) { return; }
+  out[i] = params.value;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn scale(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat_index(id, groups, WORKGROUP);
+  if (i >= params.size) { return; }
+  out[i] = params.value * x[i];
+}

@@ -1,0 +1,87 @@
+/**
+ * Operations with a gradient. An op is a forward that saves what it needs and a backward beside it; `defineOp` adds the
+ * graph node, and only where a gradient is wanted: below the lowest trainable parameter nothing is recorded or kept.
+ */
+import type { GradNode, Tensor } from '../tensor';
+
+/** What an op's forward leaves for its backward. */
+export class Context {
+  readonly #saved: Tensor[] = [];
+  readonly #needs: readonly boolean[];
+  /** True when a gradient will be asked of this call at all. */
+  readonly recording: boolean;
+
+  constructor(needs: readonly boolean[]) {
+    this.#needs = needs;
+    this.recording = needs.some(Boolean);
+  }
+
+  /** Keeps tensors for the backward. Nothing is kept when no gradient is wanted. */
+  save(...tensors: Tensor[]): void {
+    if (this.recording) this.#saved.push(...tensors);
+  }
+
+  get saved(): readonly Tensor[] {
+    return this.#saved;
+  }
+
+  /** Whether the gradient of input `i` is wanted; a backward leaves it out where not. */
+  needs(i: number): boolean {
+    return this.#needs[i];
+  }
+}
+
+export interface OpNode extends GradNode {
+  readonly name: string;
+  /** The tensors a gradient is passed on to; undefined where none is wanted. */
+  readonly inputs: readonly (Tensor | undefined)[];
+  readonly context: Context;
+  readonly backward: (dy: Tensor) => readonly (Tensor | null)[];
+}
+
+let nextId = 1;
+let recording = true;
+
+/** Runs `fn` without recording: no graph, nothing saved. */
+export function noGrad<T>(fn: () => T): T {
+  const before = recording;
+  recording = false;
+  try {
+    return fn();
+  } finally {
+    recording = before;
+  }
+}
+
+/** Whether a gradient flows into this tensor. */
+export function wantsGrad(tensor: Tensor | undefined): boolean {
+  return recording && tensor !== undefined && (tensor.requiresGrad || tensor.node !== undefined);
+}
+
+/**
+ * Makes an op of tensors `inputs` and other arguments `args`.
+ * `backward` returns a gradient for each input, or null where `context.needs(i)` is false.
+ */
+export function defineOp<I extends readonly (Tensor | undefined)[], A extends readonly unknown[]>(
+  name: string,
+  op: {
+    forward(context: Context, inputs: I, ...args: A): Tensor;
+    backward(context: Context, dy: Tensor, inputs: I, ...args: A): readonly (Tensor | null)[];
+  },
+): (inputs: I, ...args: A) => Tensor {
+  return (inputs, ...args) => {
+    const context = new Context(inputs.map(wantsGrad));
+    const output = op.forward(context, inputs, ...args);
+    if (context.recording) {
+      const node: OpNode = {
+        id: nextId++,
+        name,
+        inputs: inputs.map((input, i) => (context.needs(i) ? input : undefined)),
+        context,
+        backward: (dy) => op.backward(context, dy, inputs, ...args),
+      };
+      output.node = node;
+    }
+    return output;
+  };
+}

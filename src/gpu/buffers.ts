@@ -1,0 +1,129 @@
+/**
+ * Storage on the device: buffers by size class, handed out, taken back and counted.
+ *
+ * A released buffer may be handed out again at once: the queue runs commands in order, so whoever gets it next writes
+ * it after every earlier reader. Nothing is cleared; each kernel writes all of its output.
+ */
+import { DeviceError } from '../errors';
+
+/** Usage of every pooled buffer; one kind, so that any of them fits any tensor. */
+const STORAGE = 0x80 | 0x04 | 0x08; // GPUBufferUsage.STORAGE | COPY_SRC | COPY_DST, spelled out: no GPU global in Node
+
+/** A piece of device memory. The buffer is made on first use, so that a dry run allocates nothing. */
+export class Storage {
+  readonly bytes: number;
+  readonly #pool: BufferPool;
+  #buffer: GPUBuffer | undefined;
+  #released = false;
+
+  constructor(pool: BufferPool, bytes: number) {
+    this.#pool = pool;
+    this.bytes = bytes;
+  }
+
+  get buffer(): GPUBuffer {
+    if (this.#released) throw new DeviceError('a tensor was used after it was disposed; keep it out of scope() or call keep()');
+    return (this.#buffer ??= this.#pool.take(this));
+  }
+
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /** Gives the buffer back. Safe to call twice. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    if (this.#buffer) this.#pool.give(this, this.#buffer);
+    this.#buffer = undefined;
+  }
+}
+
+export interface MemoryReport {
+  /** Bytes held by tensors that are alive. */
+  readonly liveBytes: number;
+  /** Bytes allocated on the device: live ones and those kept for reuse. */
+  readonly allocatedBytes: number;
+  /** Most bytes that were ever allocated. */
+  readonly peakBytes: number;
+  readonly liveBuffers: number;
+}
+
+export class BufferPool {
+  readonly #device: GPUDevice;
+  readonly #free = new Map<number, GPUBuffer[]>();
+  readonly #onError: (error: Promise<GPUError | null>, what: string) => void;
+  /** A net under scopes and `dispose`: a storage that nobody holds any more gives its buffer back. */
+  readonly #forgotten = new FinalizationRegistry<{ buffer: GPUBuffer; size: number }>(({ buffer, size }) => this.#giveBack(size, buffer));
+  #live = 0;
+  #liveBuffers = 0;
+  #allocated = 0;
+  #peak = 0;
+
+  constructor(device: GPUDevice, onError: (error: Promise<GPUError | null>, what: string) => void) {
+    this.#device = device;
+    this.#onError = onError;
+  }
+
+  take(storage: Storage): GPUBuffer {
+    const size = sizeClass(storage.bytes);
+    const buffer = this.#free.get(size)?.pop() ?? this.#create(storage.bytes, size);
+    this.#live += size;
+    this.#liveBuffers++;
+    this.#forgotten.register(storage, { buffer, size }, storage);
+    return buffer;
+  }
+
+  give(storage: Storage, buffer: GPUBuffer): void {
+    this.#forgotten.unregister(storage);
+    this.#giveBack(sizeClass(storage.bytes), buffer);
+  }
+
+  #create(bytes: number, size: number): GPUBuffer {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    if (bytes > limit) {
+      throw new DeviceError(
+        `a tensor of ${megabytes(bytes)} is larger than this adapter can bind (${megabytes(limit)}); use a smaller batch or image size`,
+      );
+    }
+    this.#allocated += size;
+    this.#peak = Math.max(this.#peak, this.#allocated);
+    this.#device.pushErrorScope('out-of-memory');
+    const buffer = this.#device.createBuffer({ label: `graft ${size} B`, size, usage: STORAGE });
+    this.#onError(this.#device.popErrorScope(), `allocating ${megabytes(bytes)} (${megabytes(this.#live)} in use)`);
+    return buffer;
+  }
+
+  #giveBack(size: number, buffer: GPUBuffer): void {
+    this.#live -= size;
+    this.#liveBuffers--;
+    const list = this.#free.get(size);
+    if (list) list.push(buffer);
+    else this.#free.set(size, [buffer]);
+  }
+
+  /** Destroys the buffers nobody uses. */
+  trim(): void {
+    for (const [size, list] of this.#free) {
+      for (const buffer of list) buffer.destroy();
+      this.#allocated -= size * list.length;
+    }
+    this.#free.clear();
+  }
+
+  report(): MemoryReport {
+    return { liveBytes: this.#live, allocatedBytes: this.#allocated, peakBytes: this.#peak, liveBuffers: this.#liveBuffers };
+  }
+}
+
+/** Rounds up to three significant bits (at most a quarter more), so that near sizes share buffers; 256 bytes at least. */
+function sizeClass(bytes: number): number {
+  if (bytes <= 256) return 256;
+  const unit = 2 ** Math.max(8, Math.floor(Math.log2(bytes)) - 3);
+  return Math.ceil(bytes / unit) * unit;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MB`;
+}

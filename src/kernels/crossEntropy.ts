@@ -1,0 +1,42 @@
+/** Cross entropy with label smoothing, fused with its gradient. */
+import { DtypeError, ShapeError, UsageError, formatShape } from '../errors';
+import { Kernel } from '../gpu/kernel';
+import { Tensor } from '../tensor';
+import grid from '../../shaders/lib/grid.wgsl?raw';
+import source from '../../shaders/cross_entropy.wgsl?raw';
+import { elements } from './launch';
+import { mean } from './reduce';
+
+const lossOnly = new Kernel('cross_entropy', [grid, source], 'cross_entropy');
+const lossAndGradient = new Kernel('cross_entropy_with_gradient', [grid, source], 'cross_entropy_with_gradient');
+
+/**
+ * Loss of each row of logits [N, C] against class indices [N] (i32, each in [0, C); the caller checks the values while
+ * they are in host memory), and d(mean loss)/d(logits) if wanted.
+ */
+export function crossEntropyRows(
+  x: Tensor,
+  labels: Tensor,
+  smoothing: number,
+  withGradient: boolean,
+): { rows: Tensor; dx: Tensor | undefined } {
+  if (x.shape.length !== 2 || labels.shape.length !== 1 || x.shape[0] !== labels.shape[0]) {
+    throw new ShapeError(`cross_entropy: input must be [N, C] and target [N], got ${formatShape(x.shape)} and ${formatShape(labels.shape)}`);
+  }
+  if (labels.dtype !== 'i32') throw new DtypeError('cross_entropy: target holds class indices; give an integer tensor');
+  if (!(smoothing >= 0 && smoothing <= 1)) throw new UsageError(`cross_entropy: label smoothing must be between 0 and 1, got ${smoothing}`);
+  const [rows, classes] = x.shape;
+  const loss = Tensor.empty(x.gpu, [rows]);
+  const dx = withGradient ? Tensor.empty(x.gpu, x.shape) : undefined;
+  const bindings = { x: x.storage, labels: labels.storage, loss: loss.storage };
+  const params = { rows, classes, smoothing };
+  if (dx) x.gpu.dispatch(lossAndGradient, { ...bindings, dx: dx.storage }, params, elements(rows));
+  else x.gpu.dispatch(lossOnly, bindings, params, elements(rows));
+  return { rows: loss, dx };
+}
+
+/** Mean of the rows' losses, a scalar. */
+export function crossEntropy(x: Tensor, labels: Tensor, smoothing: number, withGradient: boolean): { loss: Tensor; dx: Tensor | undefined } {
+  const { rows, dx } = crossEntropyRows(x, labels, smoothing, withGradient);
+  return { loss: mean(rows), dx };
+}

@@ -1,0 +1,82 @@
+/** Sums and means over axes. */
+import { Kernel } from '../gpu/kernel';
+import { sizeOf } from '../hostTensor';
+import { Tensor } from '../tensor';
+import grid from '../../shaders/lib/grid.wgsl?raw';
+import source from '../../shaders/reduce.wgsl?raw';
+import { axisOf, elements } from './launch';
+
+const kernel = new Kernel('reduce_sum', [grid, source], 'reduce_sum');
+
+/** Positions that one invocation adds up: long enough to be worth a launch, short enough to spread and to keep digits. */
+const CHUNK = 128;
+
+export interface ReduceOptions {
+  /** Keep reduced axes with extent 1. Default false. */
+  readonly keepdim?: boolean;
+  /** Multiplies the result. Default 1. */
+  readonly factor?: number;
+  /** Sum squares instead. Default false. */
+  readonly square?: boolean;
+}
+
+/** Sum over `axes` (all of them when left out). */
+export function sum(x: Tensor, axes?: readonly number[], { keepdim = false, factor = 1, square = false }: ReduceOptions = {}): Tensor {
+  const rank = x.shape.length;
+  const wanted = axes ?? x.shape.map((_, i) => i);
+  const reduced = [...new Set(wanted.map((axis) => axisOf('sum', axis, rank)))].sort((a, b) => a - b);
+  let current = x;
+  let first = true;
+  const runs = consecutiveRuns(reduced);
+  for (const [begin, end] of runs) {
+    const last = end === runs.at(-1)?.[1];
+    const shape = current.shape;
+    const next = sumRun(current, begin, end, last ? factor : 1, square && first);
+    if (current !== x) current.dispose();
+    current = next.view(shape.map((extent, i) => (i >= begin && i < end ? 1 : extent)));
+    first = false;
+  }
+  if (runs.length === 0) current = sumRun(x.view([1, ...x.shape]), 0, 1, factor, square);
+  return current.view(x.shape.flatMap((extent, i) => (reduced.includes(i) ? (keepdim ? [1] : []) : [extent])));
+}
+
+/** Mean over `axes` (all of them when left out). */
+export function mean(x: Tensor, axes?: readonly number[], keepdim = false): Tensor {
+  const rank = x.shape.length;
+  const reduced = new Set((axes ?? x.shape.map((_, i) => i)).map((axis) => axisOf('mean', axis, rank)));
+  const count = sizeOf(x.shape.filter((_, i) => reduced.has(i)));
+  return sum(x, [...reduced], { keepdim, factor: 1 / count });
+}
+
+/** Reduces axes `begin` to `end`, which lie side by side, in as many passes as chunks need. */
+function sumRun(x: Tensor, begin: number, end: number, factor: number, square: boolean): Tensor {
+  const outer = sizeOf(x.shape.slice(0, begin));
+  const inner = sizeOf(x.shape.slice(end));
+  let extent = sizeOf(x.shape.slice(begin, end));
+  let current = x;
+  for (let pass = 0; ; pass++) {
+    const chunks = Math.max(1, Math.ceil(extent / CHUNK));
+    const out = Tensor.empty(x.gpu, [outer, chunks, inner]);
+    x.gpu.dispatch(
+      kernel,
+      { x: current.storage, out: out.storage },
+      { outputs: out.size, extent, inner, chunks, chunk: CHUNK, factor: chunks === 1 ? factor : 1, square: square && pass === 0 ? 1 : 0 },
+      elements(out.size),
+    );
+    if (current !== x) current.dispose();
+    if (chunks === 1) return out;
+    current = out;
+    extent = chunks;
+  }
+}
+
+/** [0, 1, 3] becomes [[0, 2], [3, 4]]. */
+function consecutiveRuns(axes: readonly number[]): [number, number][] {
+  const runs: [number, number][] = [];
+  for (const axis of axes) {
+    const last = runs.at(-1);
+    if (last && last[1] === axis) last[1]++;
+    else runs.push([axis, axis + 1]);
+  }
+  return runs;
+}

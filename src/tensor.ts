@@ -1,0 +1,187 @@
+/**
+ * A tensor on the device: shape, element type, storage, and its place in the autograd graph, if it has one. No maths.
+ *
+ * Inside the engine images are NHWC and convolution weights are HWIO ([kh, kw, in / groups, out]); `Tensor.fromHost`
+ * and `toHost` convert from and to PyTorch's order when a layout is named.
+ */
+import { DtypeError, ShapeError, formatShape } from './errors';
+import type { Storage } from './gpu/buffers';
+import type { Gpu } from './gpu/gpu';
+import { f32, sizeOf, toFloat32, type HostTensor } from './hostTensor';
+
+/** Types that kernels compute on. Class indices are `i32`. */
+export type TensorDtype = 'f32' | 'i32';
+
+/**
+ * How elements are ordered on the host's side: `plain` as they are; `image` NCHW outside, NHWC inside; `conv` OIHW
+ * outside, HWIO inside.
+ */
+export type Layout = 'plain' | 'image' | 'conv';
+
+/** What autograd keeps about the operation that made a tensor (see autograd/op.ts). */
+export interface GradNode {
+  readonly id: number;
+}
+
+export class Tensor {
+  readonly gpu: Gpu;
+  readonly shape: readonly number[];
+  readonly dtype: TensorDtype;
+  readonly storage: Storage;
+  /** Set on leaves (parameters) that gradients are wanted for. */
+  requiresGrad = false;
+  /** Set by `backward` on leaves; the same shape. */
+  grad: Tensor | undefined;
+  /** The operation this tensor came from, when a gradient can flow through it. */
+  node: GradNode | undefined;
+
+  /** Wraps a storage. Most code wants `empty` or `fromHost`. */
+  constructor(gpu: Gpu, shape: readonly number[], dtype: TensorDtype = 'f32', storage?: Storage) {
+    this.gpu = gpu;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.storage = storage ?? gpu.allocate(4 * sizeOf(shape));
+  }
+
+  /** An uninitialised tensor. */
+  static empty(gpu: Gpu, shape: readonly number[], dtype: TensorDtype = 'f32'): Tensor {
+    return new Tensor(gpu, shape, dtype);
+  }
+
+  /** A tensor of ordinary numbers, already in the engine's order. */
+  static fromArray(gpu: Gpu, shape: readonly number[], data: Float32Array | Int32Array | readonly number[]): Tensor {
+    const array = Array.isArray(data) ? Float32Array.from(data) : (data as Float32Array | Int32Array);
+    if (array.length !== sizeOf(shape)) {
+      throw new ShapeError(`Tensor.fromArray: ${array.length} values do not fill shape ${formatShape(shape)} (${sizeOf(shape)})`);
+    }
+    const tensor = new Tensor(gpu, shape, array instanceof Int32Array ? 'i32' : 'f32');
+    gpu.upload(tensor.storage, array);
+    return tensor;
+  }
+
+  /**
+   * Uploads a host tensor. Integer dtypes (I64, I32, …) become `i32`, floating ones `f32`.
+   * @throws ShapeError when the rank does not fit the layout.
+   */
+  static fromHost(gpu: Gpu, host: HostTensor, layout: Layout = 'plain'): Tensor {
+    if (host.data.length !== sizeOf(host.shape)) {
+      throw new ShapeError(`Tensor.fromHost: ${host.data.length} values do not fill shape ${formatShape(host.shape)}`);
+    }
+    if (host.dtype === 'I64' || host.dtype === 'I32' || host.dtype === 'I16' || host.dtype === 'I8' || host.dtype === 'U8') {
+      return Tensor.fromArray(gpu, host.shape, Int32Array.from(host.data as ArrayLike<number | bigint>, Number));
+    }
+    if (host.dtype === 'BOOL') throw new DtypeError('Tensor.fromHost: BOOL tensors have no place in the engine; convert to F32 first');
+    const { shape, data } = toInside(host.shape, toFloat32(host), layout);
+    return Tensor.fromArray(gpu, shape, data);
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** The shape that `toHost` gives for a layout. */
+  hostShape(layout: Layout = 'plain'): number[] {
+    return outsideShape(this.shape, layout);
+  }
+
+  /** Reads the elements back, in the engine's own order. Submits pending work and waits. */
+  async toArray(): Promise<Float32Array | Int32Array> {
+    const buffer = await this.gpu.read(this.storage, 4 * this.size);
+    return this.dtype === 'f32' ? new Float32Array(buffer) : new Int32Array(buffer);
+  }
+
+  /** Reads back as a host tensor in PyTorch's order. */
+  async toHost(layout: Layout = 'plain'): Promise<HostTensor> {
+    const data = await this.toArray();
+    if (data instanceof Int32Array) return { dtype: 'I32', shape: this.shape, data };
+    return f32(outsideShape(this.shape, layout), toOutside(this.shape, data, layout));
+  }
+
+  /** Overwrites the elements from a host tensor of the same (outside) shape. */
+  assign(host: HostTensor, layout: Layout = 'plain'): void {
+    const { shape, data } = toInside(host.shape, toFloat32(host), layout);
+    if (formatShape(shape) !== formatShape(this.shape)) {
+      throw new ShapeError(`assign: got ${formatShape(host.shape)}, the tensor is ${formatShape(this.hostShape(layout))}`);
+    }
+    this.gpu.upload(this.storage, data);
+  }
+
+  /** The same elements under another shape; shares storage, so neither may be disposed while the other is used. */
+  view(shape: readonly number[]): Tensor {
+    if (sizeOf(shape) !== this.size) {
+      throw new ShapeError(`view: ${formatShape(this.shape)} (${this.size} elements) cannot be seen as ${formatShape(shape)} (${sizeOf(shape)})`);
+    }
+    return new Tensor(this.gpu, shape, this.dtype, this.storage);
+  }
+
+  /** Gives the memory back now rather than at the end of the scope. */
+  dispose(): void {
+    this.storage.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * Runs `fn` and gives back all memory it took, except that of the tensors it returns (alone, in an array or as values
+ * of an object) and of anything passed to `keep`.
+ */
+export function scope<T>(gpu: Gpu, fn: () => T): T {
+  return gpu.scope(fn, (result) => tensorsIn(result).map((t) => t.storage));
+}
+
+/** Lets a tensor outlive every open scope: parameters, optimiser state, caches. Returns it. */
+export function keep<T extends Tensor>(tensor: T): T {
+  tensor.gpu.keep(tensor.storage);
+  return tensor;
+}
+
+function tensorsIn(value: unknown): Tensor[] {
+  if (value instanceof Tensor) return [value];
+  if (Array.isArray(value)) return value.flatMap(tensorsIn);
+  if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.values(value).flatMap(tensorsIn);
+  }
+  return [];
+}
+
+/** Axes of the outside order, as positions in the inside order. */
+const PERMUTATIONS: Readonly<Record<Exclude<Layout, 'plain'>, readonly number[]>> = {
+  image: [0, 3, 1, 2], // NCHW from NHWC
+  conv: [3, 2, 0, 1], // OIHW from HWIO
+};
+
+function outsideShape(inside: readonly number[], layout: Layout): number[] {
+  return layout === 'plain' ? [...inside] : PERMUTATIONS[layout].map((axis) => inside[axis]);
+}
+
+function toInside(shape: readonly number[], data: Float32Array, layout: Layout): { shape: number[]; data: Float32Array } {
+  if (layout === 'plain') return { shape: [...shape], data };
+  if (shape.length !== 4) throw new ShapeError(`a tensor of layout '${layout}' has 4 axes, got ${formatShape(shape)}`);
+  const inverse = [0, 1, 2, 3].map((axis) => PERMUTATIONS[layout].indexOf(axis));
+  return { shape: inverse.map((axis) => shape[axis]), data: permute(shape, data, inverse) };
+}
+
+function toOutside(shape: readonly number[], data: Float32Array, layout: Layout): Float32Array {
+  return layout === 'plain' ? data : permute(shape, data, PERMUTATIONS[layout]);
+}
+
+/** `out[i0, i1, i2, i3] = data[...]` with axis k of the result being axis `axes[k]` of the source. */
+function permute(shape: readonly number[], data: Float32Array, axes: readonly number[]): Float32Array {
+  const strides = [shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1];
+  const [n0, n1, n2, n3] = axes.map((axis) => shape[axis]);
+  const [s0, s1, s2, s3] = axes.map((axis) => strides[axis]);
+  const out = new Float32Array(data.length);
+  let at = 0;
+  for (let i = 0; i < n0; i++) {
+    for (let j = 0; j < n1; j++) {
+      for (let k = 0; k < n2; k++) {
+        const start = i * s0 + j * s1 + k * s2;
+        for (let l = 0; l < n3; l++) out[at++] = data[start + l * s3];
+      }
+    }
+  }
+  return out;
+}
