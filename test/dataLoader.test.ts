@@ -1,4 +1,5 @@
 /** Batches: the right images in the right order, whatever fails, from folders, threads and blobs. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -190,7 +191,10 @@ describe('DecodePool in threads', () => {
       logLevel: 'error',
       build: {
         target: 'es2022', outDir, emptyOutDir: true, minify: false,
-        lib: { formats: ['es'], entry: { imageWorker: resolve('src/node/imageWorker.ts') } },
+        lib: {
+          formats: ['es'],
+          entry: { imageWorker: resolve('src/node/imageWorker.ts'), imagePool: resolve('src/node/imagePool.ts') },
+        },
         rollupOptions: { external: [/^node:/, 'sharp'] },
       },
     });
@@ -198,6 +202,17 @@ describe('DecodePool in threads', () => {
     writeFileSync(join(outDir, 'dying.js'), "import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => process.exit(3));");
   });
   afterAll(() => rmSync(outDir, { recursive: true, force: true }));
+
+  it('finds the built worker beside itself, and lets the process end', async () => {
+    const script = `import { DecodePool } from './imagePool.js';
+      const pool = new DecodePool({ workers: 1 });
+      const data = await pool.run(JSON.parse(process.argv[2]));
+      console.log(pool.threaded, data.length);`;
+    writeFileSync(join(outDir, 'script.js'), script);
+    const request = { path: join(base, 'a', '0.png'), name: 'x', preprocessing };
+    const out = execFileSync(process.execPath, [join(outDir, 'script.js'), JSON.stringify(request)], { encoding: 'utf8', timeout: 30_000 });
+    expect(out.trim()).toBe(`true ${values}`);
+  });
 
   it('gives the same numbers as in process, in answer to each request', async () => {
     const pool = new DecodePool({ workers: 2, workerFile });
