@@ -160,7 +160,8 @@ describe('batches of an image folder', () => {
       for (const label of ['a', 'b']) {
         mkdirSync(join(folder, label));
         for (let i = 0; i < 2; i++) {
-          const png = await sharp({ create: { width: 30 + i, height: 30, channels: 3, background: label === 'a' ? 'red' : 'blue', noise: { type: 'gaussian', mean: 100, sigma: 40 } } }).png().toBuffer();
+          const noise = { type: 'gaussian', mean: label === 'a' ? 90 : 160, sigma: 40 } as const;
+          const png = await sharp({ create: { width: 30 + i, height: 30, channels: 3, background: 'red', noise } }).png().toBuffer();
           if (label === 'b' && i === 1) png.fill(0x55, 200, 260);
           writeFileSync(join(folder, label, `${i}.png`), png);
         }
