@@ -1,0 +1,129 @@
+// Convolution as an implicit matrix product: [pixels, taps * channels] x [taps * channels, columns], in registers only.
+// One invocation computes TILE_P neighbouring pixels of TILE_N columns, a column being one output channel or four.
+//
+// The same code is the forward pass and the input gradient: along each axis, the target position `first + i * spacing`
+// gathers, for tap k of `taps`, the source position `i * stride + offset + k * step`, with the kernel's row
+// `tap_first + k * tap_step`. The launcher works out these numbers; for the gradient there is one dispatch per residue
+// of the position modulo the stride, and the weight comes transposed.
+
+struct Params {
+  pixels: u32,    // batch * extent_y * extent_x: target positions of this dispatch
+  extent_y: u32,
+  extent_x: u32,
+  target_y: u32,  // extents of the whole target
+  target_x: u32,
+  first_y: u32,
+  first_x: u32,
+  spacing_y: u32,
+  spacing_x: u32,
+  source_y: u32,
+  source_x: u32,
+  stride_y: u32,
+  stride_x: u32,
+  offset_y: i32,
+  offset_x: i32,
+  step_y: i32,
+  step_x: i32,
+  taps_y: u32,
+  taps_x: u32,
+  tap_first_y: u32,
+  tap_first_x: u32,
+  tap_step_y: u32,
+  tap_step_x: u32,
+  kernel_x: u32,
+  groups: u32,
+  channels: u32,  // source channels of a group
+  columns: u32,   // target channels of a group, counted in Column
+  bias: u32,      // 1: added
+  residual: u32,  // 1: added
+  relu: u32,      // 1: applied last
+}
+
+alias Column = vec4f;
+const TILE_P = 8u;
+const TILE_N = 2u;
+const WORKGROUP_P = 8u;
+const WORKGROUP_N = 8u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<Column>;
+@group(0) @binding(3) var<storage, read> bias: array<Column>;
+@group(0) @binding(4) var<storage, read> residual: array<Column>;
+@group(0) @binding(5) var<storage, read_write> out: array<Column>;
+
+@compute @workgroup_size(WORKGROUP_N, WORKGROUP_P)
+fn conv2d(
+  @builtin(local_invocation_id) local: vec3u,
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+) {
+  // Column tiles do not cross groups; pixel tiles are folded over z.
+  let tiles = (params.columns + TILE_N - 1u) / TILE_N;
+  let tile = workgroup.x * WORKGROUP_N + local.x;
+  let group = tile / tiles;
+  let column = (tile % tiles) * TILE_N;
+  let pixel = ((workgroup.z * workgroups.y + workgroup.y) * WORKGROUP_P + local.y) * TILE_P;
+  if (group >= params.groups || pixel >= params.pixels) { return; }
+
+  let width = params.groups * params.columns;
+  let depth = params.groups * params.channels;
+  let per_image = params.extent_y * params.extent_x;
+  let origin = group * params.columns + column;
+
+  // Pixels and columns past the end repeat the last one; they are not written.
+  var image: array<u32, TILE_P>;
+  var top: array<i32, TILE_P>;
+  var left: array<i32, TILE_P>;
+  for (var p = 0u; p < TILE_P; p++) {
+    let at = min(pixel + p, params.pixels - 1u);
+    image[p] = at / per_image;
+    top[p] = i32((at % per_image) / params.extent_x * params.stride_y) + params.offset_y;
+    left[p] = i32((at % params.extent_x) * params.stride_x) + params.offset_x;
+  }
+  var beside: array<u32, TILE_N>;
+  for (var n = 0u; n < TILE_N; n++) { beside[n] = min(n, params.columns - 1u - column); }
+
+  var sum: array<array<Column, TILE_N>, TILE_P>;
+  for (var ky = 0u; ky < params.taps_y; ky++) {
+    for (var kx = 0u; kx < params.taps_x; kx++) {
+      var inside: array<bool, TILE_P>;
+      var start: array<u32, TILE_P>;
+      for (var p = 0u; p < TILE_P; p++) {
+        let row = u32(top[p] + i32(ky) * params.step_y);
+        let col = u32(left[p] + i32(kx) * params.step_x);
+        // A negative position is a huge one here.
+        inside[p] = row < params.source_y && col < params.source_x;
+        start[p] = select(0u, ((image[p] * params.source_y + row) * params.source_x + col) * depth, inside[p]) + group * params.channels;
+      }
+      let tap = (params.tap_first_y + ky * params.tap_step_y) * params.kernel_x + params.tap_first_x + kx * params.tap_step_x;
+      var at = tap * params.channels * width + origin;
+      for (var c = 0u; c < params.channels; c++) {
+        var w: array<Column, TILE_N>;
+        for (var n = 0u; n < TILE_N; n++) { w[n] = weight[at + beside[n]]; }
+        for (var p = 0u; p < TILE_P; p++) {
+          let v = select(0.0, x[start[p] + c], inside[p]);
+          for (var n = 0u; n < TILE_N; n++) { sum[p][n] += v * w[n]; }
+        }
+        at += width;
+      }
+    }
+  }
+
+  for (var p = 0u; p < TILE_P; p++) {
+    let at = pixel + p;
+    if (at >= params.pixels) { break; }
+    let row = params.first_y + (at % per_image) / params.extent_x * params.spacing_y;
+    let col = params.first_x + (at % params.extent_x) * params.spacing_x;
+    let to = (((at / per_image) * params.target_y + row) * params.target_x + col) * width + origin;
+    for (var n = 0u; n < TILE_N; n++) {
+      if (column + n >= params.columns) { break; }
+      var v = sum[p][n];
+      if (params.bias == 1u) { v += bias[origin + n]; }
+      if (params.residual == 1u) { v += residual[to + n]; }
+      // Not max(): a NaN must stay a NaN.
+      if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
+      out[to + n] = v;
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// Matrix product in registers only: one invocation computes TILE_M rows of TILE_N columns, a column being one element
+// or four. Suits adapters whose workgroup memory is no faster than the rest, and small matrices everywhere.
+
+struct Params {
+  rows: u32,
+  columns: u32,   // counted in Column
+  depth: u32,
+  a_row: u32,     // distance between rows of a, and between its columns
+  a_col: u32,
+  b_row: u32,     // the same of b, counted in Column
+  b_col: u32,
+  a_batch: u32,   // distance between the matrices of a batch
+  b_batch: u32,
+  batch: u32,     // the first matrix of this dispatch
+  bias: u32,      // 1: added
+  relu: u32,      // 1: applied last
+}
+
+alias Column = vec4f;
+const TILE_M = 8u;
+const TILE_N = 2u;
+const WORKGROUP_M = 8u;
+const WORKGROUP_N = 8u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<Column>;
+@group(0) @binding(3) var<storage, read> bias: array<Column>;
+@group(0) @binding(4) var<storage, read_write> out: array<Column>;
+
+@compute @workgroup_size(WORKGROUP_N, WORKGROUP_M)
+fn matmul(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.y * TILE_M;
+  let column = id.x * TILE_N;
+  if (row >= params.rows || column >= params.columns) { return; }
+  let batch = params.batch + id.z;
+
+  // Rows and columns past the end repeat the last one; they are not written.
+  var start: array<u32, TILE_M>;
+  for (var m = 0u; m < TILE_M; m++) { start[m] = batch * params.a_batch + min(row + m, params.rows - 1u) * params.a_row; }
+  var at: array<u32, TILE_N>;
+  for (var n = 0u; n < TILE_N; n++) { at[n] = batch * params.b_batch + min(column + n, params.columns - 1u) * params.b_col; }
+
+  var sum: array<array<Column, TILE_N>, TILE_M>;
+  for (var k = 0u; k < params.depth; k++) {
+    var w: array<Column, TILE_N>;
+    for (var n = 0u; n < TILE_N; n++) { w[n] = b[at[n] + k * params.b_row]; }
+    for (var m = 0u; m < TILE_M; m++) {
+      let v = a[start[m] + k * params.a_col];
+      for (var n = 0u; n < TILE_N; n++) { sum[m][n] += v * w[n]; }
+    }
+  }
+
+  for (var m = 0u; m < TILE_M; m++) {
+    if (row + m >= params.rows) { break; }
+    for (var n = 0u; n < TILE_N; n++) {
+      if (column + n >= params.columns) { break; }
+      var v = sum[m][n];
+      if (params.bias == 1u) { v += bias[column + n]; }
+      // Not max(): a NaN must stay a NaN.
+      if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
+      out[(batch * params.rows + row + m) * params.columns + column + n] = v;
+    }
+  }
+}

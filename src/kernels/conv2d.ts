@@ -1,0 +1,174 @@
+/**
+ * Convolution in two dimensions and its gradients. Images are [N, H, W, C], weights [kh, kw, in / groups, out].
+ *
+ * All three are matrix products that are never written out: the forward pass and the input gradient share one kernel
+ * (shaders/conv2d.wgsl), the weight gradient has its own (shaders/conv2dWeight.wgsl).
+ */
+import { ShapeError, formatShape } from '../errors';
+import { Kernel } from '../gpu/kernel';
+import { Tensor } from '../tensor';
+import gatherSource from '../../shaders/conv2d.wgsl?raw';
+import weightSource from '../../shaders/conv2dWeight.wgsl?raw';
+import { conv2dShape, forwardWalk, gradientWalks, type ConvOptions, type Walk } from './conv2dShape';
+import { sameShape } from './launch';
+import { sum } from './reduce';
+import { swapMatrixAxes } from './transpose';
+
+export { conv2dShape, type ConvOptions };
+
+const gatherKernel = new Kernel('conv2d', [gatherSource], 'conv2d');
+const weightKernel = new Kernel('conv2d_weight', [weightSource], 'conv2d_weight');
+
+/** What is done to each output before it is written, in this order. */
+export interface ConvEpilogue {
+  /** [out], added. */
+  readonly bias?: Tensor | undefined;
+  /** The output's shape, added: a shortcut around the convolution. */
+  readonly residual?: Tensor | undefined;
+  /** Ends with max(0, ·), which keeps NaN. Default false. */
+  readonly relu?: boolean;
+}
+
+/**
+ * Convolves `x` with `weight` as PyTorch's `conv2d` does (a correlation; padding is with zeros).
+ * @throws ShapeError when the shapes or options do not fit.
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions, epilogue: ConvEpilogue = {}): Tensor {
+  const shape = conv2dShape(x.shape, weight.shape, options);
+  const { stride, padding, dilation, groups } = options;
+  const { bias, residual } = epilogue;
+  if (bias && !sameShape(bias.shape, [shape[3]])) {
+    throw new ShapeError(`conv2d: the bias must be [${shape[3]}], one value an output channel, got ${formatShape(bias.shape)}`);
+  }
+  if (residual && !sameShape(residual.shape, shape)) {
+    throw new ShapeError(`conv2d: the residual must have the output's shape ${formatShape(shape)}, got ${formatShape(residual.shape)}`);
+  }
+  const out = Tensor.empty(x.gpu, shape);
+  const [y, xs] = [0, 1].map((axis) => forwardWalk(shape[1 + axis], weight.shape[axis], stride[axis], padding[axis], dilation[axis]));
+  gather(x, weight, out, y, xs, groups, epilogue);
+  return out;
+}
+
+/**
+ * Gradient with respect to the input, of shape `xShape`, from `dy`, the gradient with respect to the output.
+ * Positions of the input that no tap reads have gradient 0.
+ */
+export function conv2dBackwardInput(dy: Tensor, weight: Tensor, xShape: readonly number[], options: ConvOptions): Tensor {
+  assertGradient(dy, conv2dShape(xShape, weight.shape, options));
+  const { stride, padding, dilation, groups } = options;
+  const [kh, kw, perGroup, width] = weight.shape;
+  const swapped = swapMatrixAxes(weight, [kh * kw, perGroup, groups, width / groups]);
+  const transposed = swapped.view([kh, kw, width / groups, perGroup * groups]);
+  const dx = Tensor.empty(dy.gpu, xShape);
+  const [rows, cols] = [0, 1].map((axis) => gradientWalks(xShape[1 + axis], weight.shape[axis], stride[axis], padding[axis], dilation[axis]));
+  for (const y of rows) for (const x of cols) gather(dy, transposed, dx, y, x, groups, {});
+  transposed.dispose();
+  return dx;
+}
+
+/** Gradient with respect to the weight, of shape `weightShape`. */
+export function conv2dBackwardWeight(x: Tensor, dy: Tensor, weightShape: readonly number[], options: ConvOptions): Tensor {
+  const shape = conv2dShape(x.shape, weightShape, options);
+  assertGradient(dy, shape);
+  const { stride, padding, dilation, groups } = options;
+  const [kh, kw, channels, out] = weightShape;
+  const { column, lanes, tileN } = columnsOf(out / groups);
+  const tileC = channels >= 8 ? 8 : channels >= 4 ? 4 : 1;
+  const columns = out / groups / lanes;
+  const tiles = groups * Math.ceil(columns / tileN) * Math.ceil(channels / tileC);
+  const rows = shape[0] * shape[1];
+  // Enough invocations to fill the device, and no more: each chunk costs a copy of the weight.
+  const wanted = Math.ceil((x.gpu.adapter.software ? 512 : 65536) / (tiles * kh * kw));
+  const chunk = Math.ceil(rows / Math.min(rows, Math.max(wanted, Math.ceil(rows / 512))));
+  const chunks = Math.ceil(rows / chunk);
+  const partial = Tensor.empty(x.gpu, [chunks, ...weightShape]);
+  x.gpu.dispatch(
+    weightKernel.variant({ spec: { Column: column, TILE_C: tileC, TILE_N: tileN } }),
+    { x: x.storage, dy: dy.storage, out: partial.storage },
+    {
+      rows,
+      chunk,
+      chunks,
+      out_y: shape[1],
+      out_x: shape[2],
+      source_y: x.shape[1],
+      source_x: x.shape[2],
+      stride_y: stride[0],
+      stride_x: stride[1],
+      padding_y: padding[0],
+      padding_x: padding[1],
+      dilation_y: dilation[0],
+      dilation_x: dilation[1],
+      kernel_y: kh,
+      kernel_x: kw,
+      groups,
+      channels,
+      columns,
+    },
+    [Math.ceil(tiles / 64), kh * kw, chunks],
+  );
+  if (chunks === 1) return partial.view(weightShape);
+  const dw = sum(partial, [0]);
+  partial.dispose();
+  return dw;
+}
+
+/** One dispatch of shaders/conv2d.wgsl: every position of the two walks, all channels. */
+function gather(source: Tensor, weight: Tensor, target: Tensor, y: Walk, x: Walk, groups: number, { bias, residual, relu }: ConvEpilogue): void {
+  const [, kernelX, channels, width] = weight.shape;
+  const { column, lanes, tileN } = columnsOf(width / groups);
+  const columns = width / groups / lanes;
+  const pixels = source.shape[0] * y.extent * x.extent;
+  const tileP = 8;
+  const params: Record<string, number> = {
+    pixels,
+    kernel_x: kernelX,
+    groups,
+    channels,
+    columns,
+    target_y: target.shape[1],
+    target_x: target.shape[2],
+    source_y: source.shape[1],
+    source_x: source.shape[2],
+    bias: bias ? 1 : 0,
+    residual: residual ? 1 : 0,
+    relu: relu ? 1 : 0,
+  };
+  for (const [suffix, walk] of [['y', y], ['x', x]] as const) {
+    params[`extent_${suffix}`] = walk.extent;
+    params[`first_${suffix}`] = walk.first;
+    params[`spacing_${suffix}`] = walk.spacing;
+    params[`stride_${suffix}`] = walk.stride;
+    params[`offset_${suffix}`] = walk.offset;
+    params[`step_${suffix}`] = walk.step;
+    params[`taps_${suffix}`] = walk.taps;
+    params[`tap_first_${suffix}`] = walk.tapFirst;
+    params[`tap_step_${suffix}`] = walk.tapStep;
+  }
+  const rows = Math.ceil(pixels / tileP / 8);
+  const fold = Math.min(Math.max(rows, 1), 32768);
+  source.gpu.dispatch(
+    gatherKernel.variant({ spec: { Column: column, TILE_P: tileP, TILE_N: tileN } }),
+    {
+      x: source.storage,
+      weight: weight.storage,
+      bias: (bias ?? weight).storage,
+      residual: (residual ?? source).storage,
+      out: target.storage,
+    },
+    params,
+    [Math.ceil((groups * Math.ceil(columns / tileN)) / 8), fold, Math.ceil(rows / fold)],
+  );
+}
+
+/** How the channels of a group are read: by four where they divide, and how many of these columns to a register tile. */
+function columnsOf(channels: number): { column: 'vec4f' | 'f32'; lanes: number; tileN: number } {
+  if (channels % 4 === 0) return { column: 'vec4f', lanes: 4, tileN: channels >= 8 ? 2 : 1 };
+  return { column: 'f32', lanes: 1, tileN: channels >= 4 ? 4 : 1 };
+}
+
+function assertGradient(dy: Tensor, shape: readonly number[]): void {
+  if (!sameShape(dy.shape, shape)) {
+    throw new ShapeError(`conv2d: the output's gradient must have its shape ${formatShape(shape)}, got ${formatShape(dy.shape)}`);
+  }
+}

@@ -1,0 +1,98 @@
+/** What a two-dimensional convolution takes and gives: options, checks, and positions along each axis. */
+import { ShapeError, formatShape } from '../errors';
+
+export interface ConvOptions {
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+}
+
+/**
+ * The output's shape, [N, OH, OW, out], of a convolution of [N, H, W, in] with a weight [kh, kw, in / groups, out].
+ * @throws ShapeError naming the rule that does not hold.
+ */
+export function conv2dShape(x: readonly number[], weight: readonly number[], options: ConvOptions): [number, number, number, number] {
+  const { stride, padding, dilation, groups } = options;
+  const got = `got input ${formatShape(x)} and weight ${formatShape(weight)}`;
+  if (x.length !== 4) throw new ShapeError(`conv2d: the input must be [N, H, W, C], ${got}`);
+  if (weight.length !== 4) throw new ShapeError(`conv2d: the weight must be [kh, kw, in / groups, out], ${got}`);
+  assertIntegers('stride', stride, 1);
+  assertIntegers('padding', padding, 0);
+  assertIntegers('dilation', dilation, 1);
+  assertIntegers('groups', [groups], 1);
+  const [images, height, width, channels] = x;
+  const [kh, kw, perGroup, out] = weight;
+  if (perGroup * groups !== channels) {
+    throw new ShapeError(`conv2d: ${channels} input channels are not ${groups} group(s) of the weight's ${perGroup}: ${got}`);
+  }
+  if (out % groups !== 0) throw new ShapeError(`conv2d: ${out} output channels do not divide into ${groups} groups: ${got}`);
+  const extents = [
+    [height, kh],
+    [width, kw],
+  ].map(([extent, kernel], axis) => Math.floor((extent + 2 * padding[axis] - dilation[axis] * (kernel - 1) - 1) / stride[axis]) + 1);
+  if (kh < 1 || kw < 1 || extents[0] < 1 || extents[1] < 1) {
+    throw new ShapeError(
+      `conv2d: the kernel does not fit into the padded input; ${got}, padding ${formatShape(padding)}, dilation ${formatShape(dilation)}`,
+    );
+  }
+  return [images, extents[0], extents[1], out];
+}
+
+function assertIntegers(what: string, values: readonly number[], least: number): void {
+  if (values.some((v) => !Number.isInteger(v) || v < least)) {
+    throw new ShapeError(`conv2d: ${what} must be whole and at least ${least}, got ${formatShape(values)}`);
+  }
+}
+
+/**
+ * Positions along one axis, as shaders/conv2d.wgsl walks them: target `first + i * spacing` for `i < extent` gathers
+ * source `i * stride + offset + k * step` through the kernel's row `tapFirst + k * tapStep`, for `k < taps`.
+ */
+export interface Walk {
+  readonly extent: number;
+  readonly first: number;
+  readonly spacing: number;
+  readonly stride: number;
+  readonly offset: number;
+  readonly step: number;
+  readonly taps: number;
+  readonly tapFirst: number;
+  readonly tapStep: number;
+}
+
+/** The forward pass along one axis. */
+export function forwardWalk(extent: number, kernel: number, stride: number, padding: number, dilation: number): Walk {
+  return { extent, first: 0, spacing: 1, stride, offset: -padding, step: dilation, taps: kernel, tapFirst: 0, tapStep: 1 };
+}
+
+/**
+ * The input gradient along one axis, one walk for each residue of the input's position modulo the stride: tap k reaches
+ * position p from output (p + padding - k * dilation) / stride, where that is whole, which for one residue holds for
+ * every `stride / gcd(stride, dilation)`-th tap or for none.
+ */
+export function gradientWalks(extent: number, kernel: number, stride: number, padding: number, dilation: number): Walk[] {
+  const tapStep = stride / gcd(stride, dilation);
+  const walks: Walk[] = [];
+  for (let first = 0; first < Math.min(stride, extent); first++) {
+    let tapFirst = 0;
+    while (tapFirst < tapStep && (first + padding - tapFirst * dilation) % stride !== 0) tapFirst++;
+    const reached = tapFirst < Math.min(tapStep, kernel);
+    walks.push({
+      extent: Math.ceil((extent - first) / stride),
+      first,
+      spacing: stride,
+      stride: 1,
+      offset: reached ? (first + padding - tapFirst * dilation) / stride : 0,
+      step: (-tapStep * dilation) / stride,
+      taps: reached ? Math.ceil((kernel - tapFirst) / tapStep) : 0,
+      tapFirst,
+      tapStep,
+    });
+  }
+  return walks;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
