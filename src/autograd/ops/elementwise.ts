@@ -1,0 +1,76 @@
+/** Elementwise functions, sums and products. */
+import { add as addKernel, mul as mulKernel } from '../../kernels/binary';
+import { dropout as dropoutKernel } from '../../kernels/dropout';
+import { sum as sumKernel } from '../../kernels/reduce';
+import { unary, unaryBackward, unarySaves, type UnaryName } from '../../kernels/unary';
+import { sameShape } from '../../kernels/launch';
+import type { Tensor } from '../../tensor';
+import { defineOp } from '../op';
+
+function defineUnary(name: UnaryName): (x: Tensor) => Tensor {
+  const op = defineOp<readonly [Tensor], []>(name, {
+    forward(context, [x]) {
+      const y = unary(name, x);
+      context.save(unarySaves(name) === 'input' ? x : y);
+      return y;
+    },
+    backward: ({ saved }, dy) => [unaryBackward(name, saved[0], dy)],
+  });
+  return (x) => op([x]);
+}
+
+/** `max(x, 0)`; a NaN stays a NaN. */
+export const relu = defineUnary('relu');
+/** `1 / (1 + exp(-x))`. */
+export const sigmoid = defineUnary('sigmoid');
+/** Hyperbolic tangent. */
+export const tanh = defineUnary('tanh');
+/** `x Φ(x)`, the exact form with erf. */
+export const gelu = defineUnary('gelu');
+
+const addOp = defineOp<readonly [Tensor, Tensor], []>('add', {
+  forward: (_, [a, b]) => addKernel(a, b),
+  backward: (context, dy, [a, b]) => [
+    context.needs(0) ? sumTo(dy, a.shape) : null,
+    context.needs(1) ? sumTo(dy, b.shape) : null,
+  ],
+});
+
+/** `a + b`, with NumPy's broadcasting. */
+export function add(a: Tensor, b: Tensor): Tensor {
+  return addOp([a, b]);
+}
+
+const mulOp = defineOp<readonly [Tensor, Tensor], []>('mul', {
+  forward(context, [a, b]) {
+    context.save(a, b);
+    return mulKernel(a, b);
+  },
+  backward: (context, dy, [a, b]) => [
+    context.needs(0) ? sumTo(mulKernel(dy, b), a.shape) : null,
+    context.needs(1) ? sumTo(mulKernel(dy, a), b.shape) : null,
+  ],
+});
+
+/** `a * b`, with NumPy's broadcasting. */
+export function mul(a: Tensor, b: Tensor): Tensor {
+  return mulOp([a, b]);
+}
+
+/** Adds up the axes along which `shape` was broadcast to `dy`'s. */
+function sumTo(dy: Tensor, shape: readonly number[]): Tensor {
+  if (sameShape(dy.shape, shape)) return dy;
+  const lead = dy.shape.length - shape.length;
+  const axes = dy.shape.flatMap((extent, i) => (i < lead || (shape[i - lead] === 1 && extent !== 1) ? [i] : []));
+  return (axes.length > 0 ? sumKernel(dy, axes) : dy).view(shape);
+}
+
+const dropoutOp = defineOp<readonly [Tensor], [number, number]>('dropout', {
+  forward: (_, [x], p, seed) => dropoutKernel(x, p, seed),
+  backward: (_, dy, __, p, seed) => [dropoutKernel(dy, p, seed)],
+});
+
+/** Zeroes elements with probability `p`, scaling the rest by `1 / (1 - p)`. The mask is a function of `seed`, a u32. */
+export function dropout(x: Tensor, p: number, seed: number): Tensor {
+  return p === 0 ? x : dropoutOp([x], p, seed);
+}
