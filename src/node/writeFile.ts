@@ -1,6 +1,6 @@
 /** Writes files so that a killed process or a full disk leaves the old file or the new one, never half of one. Node only. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GraftError } from '../errors';
@@ -34,9 +34,25 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
 /** Makes a folder and those above it. @throws GraftError in one line when that cannot be done. */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolders(path);
   } catch (error) {
     throw new GraftError(`cannot make folder ${path}: ${describeFileError(error)}.`, { cause: error });
+  }
+}
+
+/** Not `mkdir`'s own `recursive`: on a file system that takes no folders (/proc) Node 20 repeats it for ever. */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) return;
+    const parent = dirname(path);
+    if (errorCode(error) !== 'ENOENT' || parent === path) throw error;
+    await makeFolders(parent);
+    // Another process may have made it meanwhile.
+    await mkdir(path).catch(async (again: unknown) => {
+      if (!(await stat(path).catch(() => undefined))?.isDirectory()) throw again;
+    });
   }
 }
 
