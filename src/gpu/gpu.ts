@@ -9,6 +9,7 @@ import { DeviceError } from '../errors';
 import { BufferPool, Storage, type MemoryReport } from './buffers';
 import type { Kernel } from './kernel';
 import { Profiler, type KernelTime } from './profiler';
+import { patiently } from './wait';
 
 /** Bytes of one dispatch's uniform slot: the largest alignment WebGPU allows an adapter to ask for. */
 const SLOT = 256;
@@ -124,7 +125,7 @@ export class Gpu {
     this.#openEncoder().copyBufferToBuffer(storage.buffer, 0, staging, 0, size);
     this.flush();
     try {
-      await staging.mapAsync(1);
+      await patiently(staging.mapAsync(1));
     } catch (error) {
       await this.#throwErrors();
       throw new DeviceError(`reading ${bytes} bytes back from the GPU failed: ${(error as Error).message}`);
@@ -207,7 +208,7 @@ export class Gpu {
   /** Submits, waits until the GPU is done, and throws what WebGPU reported since the last time. */
   async sync(): Promise<void> {
     this.flush();
-    await this.device.queue.onSubmittedWorkDone();
+    await patiently(this.device.queue.onSubmittedWorkDone());
     await this.#throwErrors();
   }
 
@@ -226,15 +227,14 @@ export class Gpu {
       this.#dry = undefined;
     }
     const missing = [...wanted.values()].filter((kernel) => !this.#pipelines.has(kernel.key));
-    await Promise.all(
-      missing.map(async (kernel) => {
-        try {
-          this.#pipelines.set(kernel.key, await this.device.createComputePipelineAsync(this.#descriptor(kernel)));
-        } catch (error) {
-          throw new DeviceError(`${kernel.name}: the pipeline could not be compiled: ${(error as Error).message}`);
-        }
-      }),
-    );
+    const compiled = missing.map(async (kernel) => {
+      try {
+        this.#pipelines.set(kernel.key, await this.device.createComputePipelineAsync(this.#descriptor(kernel)));
+      } catch (error) {
+        throw new DeviceError(`${kernel.name}: the pipeline could not be compiled: ${(error as Error).message}`);
+      }
+    });
+    await patiently(Promise.all(compiled));
     return missing.length;
   }
 
