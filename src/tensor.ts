@@ -34,6 +34,8 @@ export class Tensor {
   grad: Tensor | undefined;
   /** The operation this tensor came from, when a gradient can flow through it. */
   node: GradNode | undefined;
+  /** Counts changes of the elements in place (`assign`, optimiser steps, running statistics), for what is derived from them. */
+  version = 0;
 
   /** Wraps a storage. Most code wants `empty` or `fromHost`. */
   constructor(gpu: Gpu, shape: readonly number[], dtype: TensorDtype = 'f32', storage?: Storage) {
@@ -104,6 +106,7 @@ export class Tensor {
       throw new ShapeError(`assign: got ${formatShape(host.shape)}, the tensor is ${formatShape(this.hostShape(layout))}`);
     }
     this.gpu.upload(this.storage, data);
+    this.version++;
   }
 
   /** The same elements under another shape; shares storage, so neither may be disposed while the other is used. */

@@ -6,7 +6,7 @@
  */
 import { UsageError } from '../errors';
 import type { Box, Pixels } from './pixels';
-import { Random } from './random';
+import { Random } from '../random';
 
 /** Which transforms are applied; one that is left out is off. Plain JSON. */
 export interface Augmentation {

@@ -2,7 +2,7 @@
 import { DataError, UsageError } from '../errors';
 import type { AugmentDraw } from './augment';
 import type { Preprocessing } from './preprocess';
-import { Random } from './random';
+import { Random } from '../random';
 
 /** One image of a dataset. */
 export interface Item {

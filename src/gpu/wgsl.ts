@@ -45,7 +45,7 @@ export function reflect(source: string, entry: string): EntryPoint {
   while (pending.length > 0) {
     const body = functions.get(pending.pop() as string);
     if (body === undefined) continue;
-    for (const [word] of body.matchAll(/[A-Za-z_]\w*/g)) {
+    for (const [word] of body.matchAll(/(?<![.\w])[A-Za-z_]\w*/g)) {
       if (used.has(word)) continue;
       used.add(word);
       if (functions.has(word)) pending.push(word);

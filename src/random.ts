@@ -5,7 +5,7 @@
  * The generator is sfc32 ("small fast counting", Chris Doty-Humphrey, PractRand): 128 bits of state, period of at
  * least 2^32 and 2^127 on average.
  */
-import { UsageError } from '../errors';
+import { UsageError } from './errors';
 
 const words = new DataView(new ArrayBuffer(8));
 

@@ -1,0 +1,62 @@
+/** Graft's public API, for browsers and Node alike. Importing it touches no GPU. */
+
+export {
+  DataError, DeviceError, DtypeError, GraftError, ShapeError, StateDictError, TrainingError, UsageError, WeightsError,
+} from './errors';
+
+// Device
+export { defaultGpu, openGpu, type OpenGpuOptions } from './gpu/device';
+export { Gpu, type AdapterFacts } from './gpu/gpu';
+export type { MemoryReport } from './gpu/buffers';
+export { formatProfile, type KernelTime } from './gpu/profiler';
+
+// Tensors
+export { f32, sizeOf, toFloat32, type Dtype, type HostArray, type HostTensor } from './hostTensor';
+export { Tensor, keep, scope, type Layout, type TensorDtype } from './tensor';
+
+// Autograd
+export { backward } from './autograd/backward';
+export { noGrad } from './autograd/op';
+export { conv2d, type ConvOptions } from './autograd/ops/conv';
+export { add, dropout, gelu, mul, relu, sigmoid, tanh } from './autograd/ops/elementwise';
+export { linear, matmul } from './autograd/ops/linear';
+export { crossEntropy, logSoftmax, mseLoss, softmax } from './autograd/ops/loss';
+export { batchNorm, layerNorm, type BatchNormOptions, type RunningStatistics } from './autograd/ops/norm';
+export { adaptiveAvgPool2d, avgPool2d, maxPool2d, type PoolOptions } from './autograd/ops/pool';
+export { cat, flatten, mean, reshape, sum } from './autograd/ops/shape';
+
+// Layers and models
+export { BatchNorm2d } from './layers/batchNorm2d';
+export { Conv2d, type Conv2dOptions } from './layers/conv2d';
+export { Linear } from './layers/linear';
+export { Buffer, Counter, Module, Parameter, trainReport, type LoadReport, type StateDict, type TrainReport } from './layers/module';
+export { ARCHITECTURES, ResNet, architectureName, createModel, type ArchitectureName, type ResNetOptions } from './models/resnet';
+
+// Optimisers
+export { Optimizer, type AdamWOptions, type OptimizerOptions, type SgdOptions } from './optim/optimizer';
+export { cosineRate, oneCycleRate, rateAt, scheduleName, type ScheduleName } from './optim/schedule';
+
+// Weights
+export { blobSource, bytesSource, type ByteSource } from './weights/byteSource';
+export { readAll, type TensorInfo, type WeightsFile, type WeightsFormat } from './weights/weightsFile';
+export { openWeights } from './weights/open';
+export { serializeSafetensors, type SafetensorsOptions } from './weights/safetensors';
+export { convertFloat, hasNonFinite } from './weights/tensorBytes';
+export { mapNames, withTorchvisionNames, type NameMapping } from './weights/names';
+export { detectArchitecture, shapesOf, type Architecture } from './weights/architecture';
+export {
+  PUBLISHED_WEIGHTS, findPublishedWeights, imagenetClasses, publishedWeights, type PublishedPreprocessing, type PublishedWeights,
+} from './weights/manifest';
+export { SEEDED_FORMULA, seededInputs, seededStateDict, seededValues } from './weights/seeded';
+
+// Data
+export { Random, shuffle } from './random';
+export type { Box, Pixels } from './data/pixels';
+export { resize, type Interpolation } from './data/resize';
+export { IMAGENET_PREPROCESSING, checkPreprocessing, preprocess, view, type Preprocessing } from './data/preprocess';
+export { STANDARD_AUGMENTATION, checkAugmentation, type AugmentDraw, type Augmentation } from './data/augment';
+export { ImageError, createDataset, split, type AugmentOptions, type Dataset, type Item } from './data/dataset';
+export type { DataReport, ImageCollection } from './data/collection';
+export { fromFiles } from './data/blobDataset';
+export { decodeBlob } from './data/decodeBrowser';
+export { batches, type Batch } from './data/loader';

@@ -1,0 +1,74 @@
+/**
+ * Batch normalisation layer, `torch.nn.BatchNorm2d`, with its three states kept apart:
+ *   affine      trained or frozen: `requiresGrad` of weight and bias
+ *   normalise   by the batch or by the running statistics: `normaliseBy`
+ *   statistics  moved or held: `updateStatistics`
+ * Left at `auto`, the last two follow training mode, except in a frozen layer (no parameter of it is trained), which
+ * normalises by its running statistics and holds them. That exception is what most frameworks get wrong.
+ */
+import { batchNorm } from '../autograd/ops/norm';
+import type { Gpu } from '../gpu/gpu';
+import type { Tensor } from '../tensor';
+import { constant } from './init';
+import { Buffer, Counter, Module, Parameter } from './module';
+
+export class BatchNorm2d extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly running_mean: Buffer;
+  readonly running_var: Buffer;
+  readonly num_batches_tracked = new Counter();
+  readonly eps: number;
+  /** Weight of the new value when statistics move. */
+  readonly momentum: number;
+  normaliseBy: 'auto' | 'batch' | 'running' = 'auto';
+  updateStatistics: 'auto' | boolean = 'auto';
+
+  constructor(gpu: Gpu, channels: number, { eps = 1e-5, momentum = 0.1 }: { eps?: number; momentum?: number } = {}) {
+    super();
+    this.weight = new Parameter(constant(gpu, [channels], 1));
+    this.bias = new Parameter(constant(gpu, [channels], 0));
+    this.running_mean = new Buffer(constant(gpu, [channels], 0));
+    this.running_var = new Buffer(constant(gpu, [channels], 1));
+    this.eps = eps;
+    this.momentum = momentum;
+  }
+
+  get frozen(): boolean {
+    return !this.weight.requiresGrad && !this.bias.requiresGrad;
+  }
+
+  /** What the next forward normalises by. */
+  get mode(): 'batch' | 'running' {
+    if (this.normaliseBy !== 'auto') return this.normaliseBy;
+    return this.training && !this.frozen ? 'batch' : 'running';
+  }
+
+  /** Whether the next forward moves the running statistics. Only batch statistics can move them. */
+  get updates(): boolean {
+    if (this.mode === 'running') return false;
+    return this.updateStatistics === 'auto' ? this.training && !this.frozen : this.updateStatistics;
+  }
+
+  /** Normalises by the running statistics and holds them, whatever the mode: `hold()`; `hold(false)` undoes it. */
+  hold(on = true): void {
+    this.normaliseBy = on ? 'running' : 'auto';
+    this.updateStatistics = on ? false : 'auto';
+  }
+
+  forward(x: Tensor): Tensor {
+    const update = this.updates;
+    if (update && !x.gpu.dry) {
+      this.num_batches_tracked.value++;
+      this.running_mean.version++;
+      this.running_var.version++;
+    }
+    return batchNorm(x, this.weight, this.bias, {
+      running: { mean: this.running_mean, var: this.running_var },
+      normaliseBy: this.mode,
+      update,
+      momentum: this.momentum,
+      eps: this.eps,
+    });
+  }
+}

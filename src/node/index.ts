@@ -1,0 +1,11 @@
+/** Graft in Node: everything of the core, and what needs files, threads and the network. */
+
+export * from '../index';
+export { openFile } from './fileSource';
+export { fetchWeights, type FetchOptions, type FetchProgress, type FetchedWeights } from './fetchWeights';
+export { cacheDir } from './cacheDir';
+export { writeFileAtomic } from './writeFile';
+export { imageFolder, type ImageFolder } from './imageFolder';
+export { decodeBytes, decodeFile } from './decode';
+export { thumbnail } from './thumbnail';
+export { doctor, formatDoctor, type DoctorReport } from './doctor';
