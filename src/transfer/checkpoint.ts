@@ -1,0 +1,69 @@
+/** The state of a run after an epoch, in one safetensors file, so that it is whole or not there. */
+import { UsageError, WeightsError } from '../errors';
+import type { HostTensor } from '../hostTensor';
+import { bytesSource } from '../weights/byteSource';
+import { openWeights } from '../weights/open';
+import { serializeSafetensors } from '../weights/safetensors';
+import { readAll } from '../weights/weightsFile';
+import type { EpochRecord, Recipe } from './types';
+
+/** Keeps one checkpoint. `save` must replace the old one only when the new one is complete. */
+export interface CheckpointStore {
+  load(): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  save(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+}
+
+export interface Checkpoint {
+  readonly recipe: Recipe;
+  readonly classes: readonly string[];
+  /** Epochs done. */
+  readonly epoch: number;
+  readonly bestEpoch: number;
+  readonly history: readonly EpochRecord[];
+  /** Training images in this run and what identifies them. */
+  readonly data: string;
+  readonly optimizerSteps: number;
+  /** The whole network's state now, the best epoch's trained part, and the optimiser's. */
+  readonly model: ReadonlyMap<string, HostTensor>;
+  readonly best: ReadonlyMap<string, HostTensor>;
+  readonly optimizer: ReadonlyMap<string, HostTensor>;
+}
+
+const GROUPS = ['model', 'best', 'optimizer'] as const;
+
+export function serializeCheckpoint(checkpoint: Checkpoint): Uint8Array<ArrayBuffer> {
+  const tensors = new Map<string, HostTensor>();
+  for (const group of GROUPS) for (const [name, tensor] of checkpoint[group]) tensors.set(`${group}/${name}`, tensor);
+  const { recipe, classes, epoch, bestEpoch, history, data, optimizerSteps } = checkpoint;
+  const run = JSON.stringify({ recipe, classes, epoch, bestEpoch, history, data, optimizerSteps });
+  return serializeSafetensors(tensors, { metadata: { format: 'graft-checkpoint-1', run } });
+}
+
+/** @throws WeightsError when the bytes are no whole checkpoint. */
+export async function parseCheckpoint(bytes: Uint8Array<ArrayBuffer>): Promise<Checkpoint> {
+  const file = await openWeights(bytesSource(bytes, 'checkpoint.safetensors'));
+  const { format, run } = file.metadata;
+  if (format !== 'graft-checkpoint-1' || run === undefined) {
+    throw new WeightsError('the checkpoint was not written by Graft, or by another version; remove it to start anew');
+  }
+  const groups: Record<(typeof GROUPS)[number], Map<string, HostTensor>> = { model: new Map(), best: new Map(), optimizer: new Map() };
+  for (const [key, tensor] of await readAll(file)) {
+    const slash = key.indexOf('/');
+    const group = GROUPS.find((name) => name === key.slice(0, slash));
+    if (group) groups[group].set(key.slice(slash + 1), tensor);
+  }
+  return { ...(JSON.parse(run) as Omit<Checkpoint, (typeof GROUPS)[number]>), ...groups };
+}
+
+/** Refuses to continue a run under other options, classes or images: the result would be neither's. */
+export function assertSameRun(checkpoint: Checkpoint, now: { recipe: Recipe; classes: readonly string[]; data: string }): void {
+  for (const key of Object.keys(now.recipe) as (keyof Recipe)[]) {
+    const [before, after] = [JSON.stringify(checkpoint.recipe[key]), JSON.stringify(now.recipe[key])];
+    if (before !== after) {
+      throw new UsageError(`resume: the checkpoint was made with ${key} ${before}, this run has ${after}; use the same options, or start anew without resume`);
+    }
+  }
+  if (JSON.stringify(checkpoint.classes) !== JSON.stringify(now.classes) || checkpoint.data !== now.data) {
+    throw new UsageError('resume: the images or classes are not those the checkpoint was made with; restore them, or start anew without resume');
+  }
+}

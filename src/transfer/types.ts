@@ -1,0 +1,139 @@
+/** What fine-tuning takes and tells: plain data, fit for JSON, reports and progress displays. */
+import type { Augmentation } from '../data/augment';
+import type { TrainReport } from '../layers/module';
+import type { OptimizerOptions } from '../optim/optimizer';
+import type { ScheduleName } from '../optim/schedule';
+import type { CheckpointStore } from './checkpoint';
+import type { FeatureStore } from './featureCache';
+
+export interface FineTuneOptions {
+  /**
+   * What is trained: `head` (the last layer), `full`, or a name prefix: that part of the network and all after it
+   * (`layer4` trains layer4 and fc). Default `head`.
+   */
+  readonly plan?: string;
+  /** Passes over the training images. Default 20 for `head`, 10 otherwise. */
+  readonly epochs?: number;
+  /** Images in a step. Default 32. */
+  readonly batchSize?: number;
+  /** Default AdamW; rate 1e-2 for `head`, 1e-3 otherwise; weight decay 0.01. */
+  readonly optimizer?: Partial<OptimizerOptions> & { readonly name?: 'sgd' | 'adamw' };
+  /** Default `cosine`. */
+  readonly schedule?: ScheduleName;
+  /** Default 0. */
+  readonly labelSmoothing?: number;
+  /** Largest norm of all gradients together; larger ones are scaled down. Default: none. */
+  readonly clipNorm?: number;
+  /**
+   * Batch norm of parts that are trained: `update` normalises by the batch and moves the running statistics, `hold`
+   * keeps them. Frozen parts always hold. Default `hold` unless the plan is `full`.
+   */
+  readonly bn?: 'hold' | 'update';
+  /** Random views of the training images. Default none. With it, features of a frozen trunk cannot be kept. */
+  readonly augment?: Augmentation;
+  /** Stop after so many epochs without a better one; 0 never stops early. Default 10. */
+  readonly patience?: number;
+  /** Decides shuffling, augmentation and the new head. The same seed on the same adapter gives the same bits. Default 0. */
+  readonly seed?: number;
+  /** Keeps features of a frozen trunk between runs. Default: in memory, for this run. */
+  readonly features?: FeatureStore;
+  /** Where the state after each epoch is kept, for `resume`. Default: nowhere. */
+  readonly checkpoint?: CheckpointStore;
+  /** Continue from the checkpoint, if there is one. Default false. */
+  readonly resume?: boolean;
+  /** Stops cleanly at the next step when aborted; the best model so far is kept. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: ProgressEvent) => void;
+}
+
+/** Options with every default filled in; what a model card and a checkpoint record. */
+export interface Recipe {
+  readonly plan: string;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly optimizer: OptimizerOptions;
+  readonly schedule: ScheduleName;
+  readonly labelSmoothing: number;
+  readonly clipNorm: number | null;
+  readonly bn: 'hold' | 'update';
+  readonly augment: Augmentation | null;
+  readonly patience: number;
+  readonly seed: number;
+}
+
+export type ProgressEvent =
+  | { readonly kind: 'compile'; readonly pipelines: number }
+  | { readonly kind: 'resume'; readonly epoch: number }
+  /** Features of a frozen trunk: so many of the images are done. */
+  | { readonly kind: 'features'; readonly done: number; readonly total: number; readonly cached: number }
+  | {
+      readonly kind: 'step';
+      /** From 1. */
+      readonly epoch: number;
+      readonly epochs: number;
+      /** Steps done in this epoch, and steps in an epoch. */
+      readonly step: number;
+      readonly steps: number;
+      /** Mean loss of the epoch so far. */
+      readonly loss: number;
+      readonly imagesPerSecond: number;
+    }
+  | { readonly kind: 'epoch'; readonly record: EpochRecord; readonly best: boolean }
+  | { readonly kind: 'skip'; readonly path: string; readonly reason: string }
+  | { readonly kind: 'note'; readonly message: string };
+
+export interface EpochRecord {
+  /** From 1. */
+  readonly epoch: number;
+  readonly lr: number;
+  readonly trainLoss: number;
+  /** Null where there are no validation images. */
+  readonly validationLoss: number | null;
+  readonly validationAccuracy: number | null;
+  readonly seconds: number;
+}
+
+/** One judged image. */
+export interface Prediction {
+  readonly name: string;
+  readonly path?: string;
+  /** Indices into the classes. */
+  readonly label: number;
+  readonly predicted: number;
+  /** Of the predicted class and of the label. */
+  readonly confidence: number;
+  readonly labelProbability: number;
+}
+
+export interface Evaluation {
+  readonly count: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  /** Rows: true class; columns: predicted class. */
+  readonly confusion: readonly (readonly number[])[];
+  readonly predictions: readonly Prediction[];
+}
+
+export interface FineTuneResult {
+  readonly recipe: Recipe;
+  readonly history: readonly EpochRecord[];
+  /** The epoch whose weights were kept, from 1; 0 when none was finished. */
+  readonly bestEpoch: number;
+  /** Why training ended. */
+  readonly ended: 'finished' | 'early' | 'interrupted' | 'diverged';
+  /** For `diverged`: at which step, and what to try. */
+  readonly reason: string | null;
+  /** Of the kept weights; null without validation images. */
+  readonly validation: Evaluation | null;
+  readonly parameters: TrainReport;
+  /** Names of the trained parameters. */
+  readonly trained: readonly string[];
+  /** Batch norms that held their statistics, and all of them. */
+  readonly batchNorm: { readonly held: number; readonly total: number };
+  /** How features of a frozen trunk were had; null where the trunk ran in every step. */
+  readonly features: { readonly computed: number; readonly reused: number } | null;
+  readonly images: { readonly train: number; readonly validation: number };
+  readonly seconds: number;
+  readonly peakBytes: number;
+  readonly adapter: string;
+}
