@@ -60,3 +60,13 @@ export type { DataReport, ImageCollection } from './data/collection';
 export { fromFiles } from './data/blobDataset';
 export { decodeBlob } from './data/decodeBrowser';
 export { batches, type Batch } from './data/loader';
+
+// Transfer learning
+export { Classifier, classifierFrom, parseModelCard, randomClassifier, type LoadOptions, type ModelCard } from './transfer/classifier';
+export type { CheckpointStore } from './transfer/checkpoint';
+export { evaluate, type EvaluateOptions } from './transfer/evaluate';
+export type { FeatureStore, Features } from './transfer/featureCache';
+export { fineTune } from './transfer/fineTune';
+export type {
+  EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, Prediction, ProgressEvent, Recipe,
+} from './transfer/types';

@@ -12,7 +12,7 @@ import { ImageError, createDataset } from '../src/data/dataset';
 import { batches } from '../src/data/loader';
 import type { Batch } from '../src/data/loader';
 import { IMAGENET_PREPROCESSING, preprocess } from '../src/data/preprocess';
-import { shuffle } from '../src/data/random';
+import { shuffle } from '../src/random';
 import { DataError, UsageError } from '../src/errors';
 import { decodeBytes, decodeFile } from '../src/node/decode';
 import { imageFolder } from '../src/node/imageFolder';

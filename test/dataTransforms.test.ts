@@ -8,7 +8,7 @@ import type { AugmentDraw } from '../src/data/augment';
 import { IMAGENET_PREPROCESSING, checkPreprocessing, preprocess, view } from '../src/data/preprocess';
 import { blank, flipHorizontal } from '../src/data/pixels';
 import type { Pixels } from '../src/data/pixels';
-import { Random, shuffle } from '../src/data/random';
+import { Random, shuffle } from '../src/random';
 import { resize } from '../src/data/resize';
 import type { Interpolation } from '../src/data/resize';
 import { DataError, ShapeError, UsageError } from '../src/errors';

@@ -104,10 +104,11 @@ export abstract class Module {
     return this.#setTrainable(patterns, true);
   }
 
-  /** Reads all parameters and buffers back, in PyTorch's layout and torchvision's order. */
-  async stateDict(): Promise<StateDict> {
+  /** Reads parameters and buffers back, in PyTorch's layout and torchvision's order: all, or those `wanted`. */
+  async stateDict(wanted: (name: string) => boolean = () => true): Promise<StateDict> {
     const state: StateDict = new Map();
     for (const [name, value] of this.#members('')) {
+      if (!wanted(name)) continue;
       if (value instanceof Counter) state.set(name, { dtype: 'I64', shape: [], data: BigInt64Array.of(BigInt(value.value)) });
       else state.set(name, await value.toHost(value instanceof Parameter ? value.layout : 'plain'));
     }

@@ -15,15 +15,20 @@ export interface FeatureStore {
   add(fingerprint: string, features: ReadonlyMap<string, Float32Array>): Promise<void>;
 }
 
-/** Hex digest of the trunk (all of `state` but `fc`) and of how images are prepared for it. */
-export async function trunkFingerprint(architecture: string, state: StateDict, preprocessing: Preprocessing): Promise<string> {
-  const digests: string[] = [JSON.stringify(['features 1', architecture, preprocessing])];
+/** Hex digest of the trunk and of how images are prepared for it. `trunk` is the state dict without `fc`. */
+export function trunkFingerprint(architecture: string, trunk: StateDict, preprocessing: Preprocessing): Promise<string> {
+  return digest(JSON.stringify(['features 1', architecture, preprocessing]), trunk);
+}
+
+/** SHA-256, in hex, of a text and of tensors: names, types, shapes and bytes. Step counters do not count. */
+export async function digest(text: string, state: StateDict): Promise<string> {
+  const lines = [text];
   for (const [name, { dtype, shape, data }] of state) {
-    if (name.startsWith('fc.') || name.endsWith('num_batches_tracked')) continue;
+    if (name.endsWith('num_batches_tracked')) continue;
     const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-    digests.push(`${name} ${dtype} ${shape.join('x')} ${await sha256(bytes)}`);
+    lines.push(`${name} ${dtype} ${shape.join('x')} ${await sha256(bytes)}`);
   }
-  return sha256(new TextEncoder().encode(digests.join('\n')));
+  return sha256(new TextEncoder().encode(lines.join('\n')));
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

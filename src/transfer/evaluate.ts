@@ -1,0 +1,76 @@
+/** How a classifier does on labelled images. */
+import { DataError } from '../errors';
+import type { Dataset } from '../data/dataset';
+import type { Classifier } from './classifier';
+import { forwardOnce, imageFeed, type Feed } from './feed';
+import type { Evaluation, Prediction, ProgressEvent } from './types';
+
+export interface EvaluateOptions {
+  /** Default 32. */
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal;
+  /** Told of images that cannot be read; they do not count. */
+  readonly onSkip?: (skipped: { path: string; reason: string }) => void;
+}
+
+/**
+ * Loss (mean cross entropy), accuracy, confusion and every prediction.
+ * @throws DataError when the dataset's classes are not the classifier's.
+ */
+export async function evaluate(classifier: Classifier, dataset: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+  const { classes } = classifier;
+  if (classes.length !== dataset.classes.length || classes.some((name, i) => name !== dataset.classes[i])) {
+    throw new DataError(`evaluate: the images' classes (${dataset.classes.join(', ')}) are not the model's (${classes.slice(0, 12).join(', ')}${classes.length > 12 ? ', …' : ''}); use a folder with the same label names`);
+  }
+  const onProgress = (event: ProgressEvent): void => {
+    if (event.kind === 'skip') options.onSkip?.(event);
+  };
+  return evaluateFeed(classifier, imageFeed(classifier, dataset, { onProgress }), options.batchSize ?? 32, options.signal);
+}
+
+/** The same over any feed. Switches the network to evaluation mode. */
+export async function evaluateFeed(classifier: Classifier, feed: Feed, batchSize: number, signal?: AbortSignal): Promise<Evaluation> {
+  const { network, gpu } = classifier;
+  const classes = network.numClasses;
+  const confusion = Array.from({ length: classes }, () => Array<number>(classes).fill(0));
+  const predictions: Prediction[] = [];
+  let loss = 0;
+  let hits = 0;
+  network.eval();
+  const order = Array.from({ length: feed.size }, (_, i) => i);
+  for await (const { inputs, items } of feed.batches(order, batchSize, 0)) {
+    if (signal?.aborted) break;
+    const logits = await forwardOnce(gpu, inputs, [items.length, ...feed.shape], (x) => feed.forward(x));
+    items.forEach(({ name, path, label }, i) => {
+      const probabilities = softmaxOf(logits.subarray(i * classes, (i + 1) * classes));
+      const predicted = argmax(probabilities);
+      loss -= Math.log(Math.max(probabilities[label], Number.MIN_VALUE));
+      if (predicted === label) hits++;
+      confusion[label][predicted]++;
+      predictions.push({
+        name,
+        ...(path === undefined ? {} : { path }),
+        label,
+        predicted,
+        confidence: probabilities[predicted],
+        labelProbability: probabilities[label],
+      });
+    });
+  }
+  const count = predictions.length;
+  return { count, loss: loss / Math.max(1, count), accuracy: hits / Math.max(1, count), confusion, predictions };
+}
+
+function softmaxOf(logits: Float32Array): Float64Array {
+  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const values = Float64Array.from(logits, (x) => Math.exp(x - top));
+  const total = values.reduce((a, b) => a + b, 0);
+  return values.map((x) => x / total);
+}
+
+/** Index of the largest value; the first of equals. */
+function argmax(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}

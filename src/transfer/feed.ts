@@ -1,0 +1,126 @@
+/**
+ * Where training and evaluation get their batches: images, or features of a frozen trunk computed once. Both give the
+ * same network the same work, only from another layer on.
+ */
+import { batches } from '../data/loader';
+import type { Augmentation } from '../data/augment';
+import type { Dataset, Item } from '../data/dataset';
+import { noGrad } from '../autograd/op';
+import { scope, Tensor } from '../tensor';
+import type { Classifier } from './classifier';
+import type { FeatureStore, Features } from './featureCache';
+import { trunkFingerprint } from './featureCache';
+import type { ProgressEvent } from './types';
+
+export interface FeedBatch {
+  /** Elements of a tensor of shape `[size, ...feed.shape]`. */
+  readonly inputs: Float32Array;
+  readonly targets: Int32Array;
+  readonly items: readonly Item[];
+}
+
+export interface Feed {
+  readonly size: number;
+  /** Of one item. */
+  readonly shape: readonly number[];
+  /** Logits of a batch. */
+  forward(x: Tensor): Tensor;
+  /** Batches of the items named in `order`. `epoch` and `seed` decide random views. */
+  batches(order: ArrayLike<number>, batchSize: number, epoch: number): AsyncIterable<FeedBatch>;
+}
+
+type OnProgress = (event: ProgressEvent) => void;
+
+/** Images, decoded ahead of the step that wants them. */
+export function imageFeed(
+  { network, preprocessing }: Classifier,
+  dataset: Dataset,
+  { augment, seed = 0, onProgress }: { augment?: Augmentation | null; seed?: number; onProgress?: OnProgress } = {},
+): Feed {
+  const { cropSize } = preprocessing;
+  const skipped = new Set<string>();
+  return {
+    size: dataset.items.length,
+    shape: [cropSize, cropSize, 3],
+    forward: (x) => network.forward(x),
+    async *batches(order, batchSize, epoch) {
+      const onSkip = ({ path, reason }: { path: string; reason: string }): void => {
+        if (!skipped.has(path)) onProgress?.({ kind: 'skip', path, reason });
+        skipped.add(path);
+      };
+      const options = { batchSize, order, preprocessing, epoch, seed, onSkip, ...(augment ? { augment } : {}) };
+      for await (const { inputs, targets, indices } of batches(dataset, options)) {
+        yield { inputs, targets, items: indices.map((index) => dataset.items[index]) };
+      }
+    },
+  };
+}
+
+/** Features of images by content hash; items whose image could not be read are left out. */
+function featureFeed({ network }: Classifier, dataset: Dataset, features: Features): Feed {
+  const items = dataset.items.filter(({ hash }) => features.has(hash));
+  const length = network.numFeatures;
+  return {
+    size: items.length,
+    shape: [length],
+    forward: (x) => network.forwardHead(x),
+    async *batches(order, batchSize) {
+      for (let start = 0; start < order.length; start += batchSize) {
+        const chosen = Array.from({ length: Math.min(batchSize, order.length - start) }, (_, i) => items[order[start + i]]);
+        const inputs = new Float32Array(chosen.length * length);
+        chosen.forEach(({ hash }, i) => inputs.set(features.get(hash) as Float32Array, i * length));
+        yield { inputs, targets: Int32Array.from(chosen, ({ label }) => label), items: chosen };
+      }
+    },
+  };
+}
+
+/**
+ * Feeds of features for several datasets. What the store knows is reused; the rest is computed once and added to it.
+ * Ends early, with what there is, when `signal` is aborted.
+ */
+export async function featureFeeds(
+  classifier: Classifier,
+  datasets: readonly Dataset[],
+  { store, batchSize, signal, onProgress }: { store?: FeatureStore; batchSize: number; signal?: AbortSignal; onProgress?: OnProgress },
+): Promise<{ feeds: Feed[]; computed: number; reused: number }> {
+  const { network, preprocessing } = classifier;
+  const trunk = await network.stateDict((name) => !name.startsWith('fc.'));
+  const fingerprint = await trunkFingerprint(network.architecture, trunk, preprocessing);
+  const known = new Map(await store?.load(fingerprint));
+  const wanted = new Map(datasets.flatMap((dataset) => dataset.items.map((item, index) => [item.hash, { dataset, index }] as const)));
+  const total = wanted.size;
+  const reused = [...wanted.keys()].filter((hash) => known.get(hash)?.length === network.numFeatures).length;
+  const added: Features = new Map();
+  network.eval();
+  onProgress?.({ kind: 'features', done: reused, total, cached: reused });
+  for (const dataset of datasets) {
+    const missing = dataset.items.flatMap((item, index) =>
+      wanted.get(item.hash)?.dataset === dataset && wanted.get(item.hash)?.index === index && known.get(item.hash)?.length !== network.numFeatures ? [index] : [],
+    );
+    const images = imageFeed(classifier, dataset, { onProgress });
+    if (missing.length === 0) continue;
+    for await (const { inputs, items } of images.batches(missing, batchSize, 0)) {
+      if (signal?.aborted) break;
+      const rows = await forwardOnce(network.gpu, inputs, [items.length, ...images.shape], (x) => network.forwardFeatures(x));
+      items.forEach(({ hash }, i) => added.set(hash, rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures)));
+      onProgress?.({ kind: 'features', done: reused + added.size, total, cached: reused });
+    }
+  }
+  if (added.size > 0) await store?.add(fingerprint, added);
+  const all: Features = new Map([...known, ...added]);
+  return { feeds: datasets.map((dataset) => featureFeed(classifier, dataset, all)), computed: added.size, reused };
+}
+
+/** Runs a forward without gradients and reads the result back. */
+export async function forwardOnce(
+  gpu: Classifier['gpu'],
+  inputs: Float32Array,
+  shape: readonly number[],
+  forward: (x: Tensor) => Tensor,
+): Promise<Float32Array> {
+  const y = scope(gpu, () => noGrad(() => forward(Tensor.fromArray(gpu, shape, inputs))));
+  const values = (await y.toArray()) as Float32Array;
+  y.dispose();
+  return values;
+}

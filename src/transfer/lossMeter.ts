@@ -1,0 +1,64 @@
+/** Fetches losses in groups, between steps, so that the GPU is never waited for inside one; stops at one that is not finite. */
+import { TrainingError } from '../errors';
+import type { Tensor } from '../tensor';
+
+/** Steps recorded ahead of the newest loss that was read. */
+const AHEAD = 8;
+/** Milliseconds after which losses are read even so: progress should be seen to move. */
+const INTERVAL = 500;
+
+export interface LossProgress {
+  /** Mean over the images so far. */
+  readonly loss: number;
+  readonly images: number;
+  readonly step: number;
+}
+
+export class LossMeter {
+  readonly #firstStep: number;
+  readonly #onProgress: (progress: LossProgress) => void;
+  #pending: { readonly loss: Tensor; readonly images: number }[] = [];
+  #lastRead = performance.now();
+  #sum = 0;
+  #images = 0;
+  #step = 0;
+
+  /** `firstStep`: steps of the whole run before this epoch, for messages. */
+  constructor(firstStep: number, onProgress: (progress: LossProgress) => void) {
+    this.#firstStep = firstStep;
+    this.#onProgress = onProgress;
+  }
+
+  /** Takes over a step's mean loss. @throws TrainingError when a loss read now is not finite. */
+  async add(loss: Tensor, images: number): Promise<void> {
+    this.#pending.push({ loss, images });
+    loss.gpu.flush();
+    if (this.#pending.length >= AHEAD || performance.now() - this.#lastRead > INTERVAL) await this.#read();
+  }
+
+  /** Mean loss of all images. */
+  async finish(): Promise<number> {
+    await this.#read();
+    return this.#images > 0 ? this.#sum / this.#images : NaN;
+  }
+
+  async #read(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    const values = await Promise.all(pending.map(({ loss }) => loss.toArray()));
+    for (const { loss } of pending) loss.dispose();
+    pending.forEach(({ images }, i) => {
+      const [value] = values[i];
+      this.#step++;
+      if (!Number.isFinite(value)) {
+        throw new TrainingError(
+          `the loss became ${value} at step ${this.#firstStep + this.#step}; try a learning rate ten times lower, or clipNorm 1, and check that no image is broken`,
+        );
+      }
+      this.#sum += value * images;
+      this.#images += images;
+    });
+    this.#lastRead = performance.now();
+    if (pending.length > 0) this.#onProgress({ loss: this.#sum / this.#images, images: this.#images, step: this.#step });
+  }
+}

@@ -1,0 +1,62 @@
+/** Which part of a network is trained, and the options a plan brings along. */
+import { UsageError, suggest } from '../errors';
+import { checkAugmentation } from '../data/augment';
+import { BatchNorm2d } from '../layers/batchNorm2d';
+import { matching } from '../layers/module';
+import type { ResNet } from '../models/resnet';
+import type { OptimizerOptions } from '../optim/optimizer';
+import { scheduleName } from '../optim/schedule';
+import type { FineTuneOptions, Recipe } from './types';
+
+/** Fills in the defaults. @throws UsageError for a value out of range. */
+export function recipeOf(options: FineTuneOptions): Recipe {
+  const { plan = 'head', schedule = 'cosine', labelSmoothing = 0, clipNorm = null, augment = null, patience = 10, seed = 0 } = options;
+  const head = plan === 'head';
+  const { epochs = head ? 20 : 10, batchSize = 32, bn = plan === 'full' ? 'update' : 'hold' } = options;
+  const whole = { epochs, batchSize, seed, patience };
+  for (const [name, value] of Object.entries(whole)) {
+    const least = name === 'seed' || name === 'patience' ? 0 : 1;
+    if (!Number.isInteger(value) || value < least) throw new UsageError(`fineTune: ${name} must be a whole number of at least ${least}, got ${value}`);
+  }
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) throw new UsageError(`fineTune: labelSmoothing must be at least 0 and below 1, got ${labelSmoothing}`);
+  if (clipNorm !== null && !(clipNorm > 0)) throw new UsageError(`fineTune: clipNorm must be positive, got ${clipNorm}`);
+  if (bn !== 'hold' && bn !== 'update') throw new UsageError(`fineTune: bn is 'hold' or 'update', got '${String(bn)}'.${suggest(String(bn), ['hold', 'update'])}`);
+  if (augment !== null) checkAugmentation(augment);
+  const optimizer = { name: 'adamw', lr: head ? 1e-2 : 1e-3, ...options.optimizer } as OptimizerOptions;
+  return { plan, ...whole, optimizer, schedule: scheduleName(schedule), labelSmoothing, clipNorm, bn, augment };
+}
+
+/**
+ * Freezes all that comes before the plan's part and sets the batch norms.
+ * @throws UsageError for a plan that names no part of the network.
+ */
+export function applyPlan(network: ResNet, { plan, bn }: Pick<Recipe, 'plan' | 'bn'>): void {
+  network.unfreeze();
+  if (plan !== 'full') {
+    const names = [...network.namedParameters()].map(([name]) => name);
+    const first = names.indexOf(firstTrained(plan, names));
+    for (const [i, parameter] of network.parameters().entries()) parameter.requiresGrad = i >= first;
+  }
+  for (const norm of batchNorms(network)) norm.hold(bn === 'hold');
+}
+
+function firstTrained(plan: string, names: readonly string[]): string {
+  if (plan === 'head') return 'fc.weight';
+  try {
+    return matching(plan, names)[0];
+  } catch {
+    const parts = names.map((name) => name.split('.').slice(0, name.startsWith('layer') ? 2 : 1).join('.'));
+    const stages = names.map((name) => name.split('.')[0]);
+    throw new UsageError(`no plan or layer is called '${plan}'.${suggest(plan, new Set(['head', 'full', ...stages, ...parts]))}`);
+  }
+}
+
+export function batchNorms(network: ResNet): BatchNorm2d[] {
+  return [...network.modules()].map(([, module]) => module).filter((module) => module instanceof BatchNorm2d);
+}
+
+/** True when the trunk never changes, so that its features can be computed once. */
+export function trunkIsFrozen(network: ResNet): boolean {
+  const trained = [...network.namedParameters()].filter(([, parameter]) => parameter.requiresGrad);
+  return trained.every(([name]) => name.startsWith('fc.')) && batchNorms(network).every((norm) => norm.mode === 'running');
+}
