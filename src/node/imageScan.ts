@@ -5,7 +5,7 @@ import { DataError } from '../errors';
 import { compareCodePoints } from '../data/dataset';
 import type { SkippedImage, SplitName } from '../data/collection';
 
-const IMAGE_EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.bmp', '.tif', '.tiff', '.avif'];
+export const IMAGE_EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.bmp', '.tif', '.tiff', '.avif'];
 /** Images to a person, but not to the decoder: worth a word rather than silence. */
 const UNREADABLE_EXTENSIONS = ['.heic', '.heif', '.jxl', '.jp2', '.psd', '.svg', '.dng', '.cr2', '.nef', '.arw'];
 
