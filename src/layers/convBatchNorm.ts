@@ -9,7 +9,7 @@ import { foldBatchNorm, runningStatistics } from '../kernels/batchNorm';
 import { conv2d as conv2dKernel } from '../kernels/conv2d';
 import { keep, type Tensor } from '../tensor';
 import type { BatchNorm2d } from './batchNorm2d';
-import type { Conv2d } from './conv2d';
+import type { Conv2d, Folded } from './conv2d';
 
 export interface Follow {
   /** Added after the normalisation, before the activation; the output's shape. */
@@ -17,22 +17,13 @@ export interface Follow {
   readonly relu?: boolean;
 }
 
-interface Folded {
-  readonly weight: Tensor;
-  readonly bias: Tensor;
-  /** Versions of the tensors it was made from. */
-  readonly versions: string;
-}
-
-const foldedByConv = new WeakMap<Conv2d, Folded>();
-
 export function convBatchNorm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, { residual, relu: activate = false }: Follow = {}): Tensor {
   const graph = [x, residual, conv.weight, norm.weight, norm.bias].some(wantsGrad);
   if (!graph && norm.mode === 'running') {
     const { weight, bias } = fold(conv, norm);
     return conv2dKernel(x, weight, conv.options, { bias, residual, relu: activate });
   }
-  forget(conv);
+  conv.folded = undefined;
   let y = norm.forward(conv.forward(x));
   if (residual) y = add(y, residual);
   return activate ? relu(y) : y;
@@ -41,23 +32,14 @@ export function convBatchNorm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, { resi
 function fold(conv: Conv2d, norm: BatchNorm2d): Folded {
   const sources = [conv.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var];
   const versions = sources.map(({ version }) => version).join();
-  const known = foldedByConv.get(conv);
-  if (known?.versions === versions) return known;
+  if (conv.folded?.versions === versions) return conv.folded;
   const stats = runningStatistics({ mean: norm.running_mean, var: norm.running_var }, norm.eps);
   const made = { ...foldBatchNorm(conv.weight, stats, norm.weight, norm.bias), versions };
   stats.dispose();
   if (!conv.weight.gpu.dry) {
-    forget(conv);
     keep(made.weight);
     keep(made.bias);
-    foldedByConv.set(conv, made);
+    conv.folded = made;
   }
   return made;
-}
-
-function forget(conv: Conv2d): void {
-  const known = foldedByConv.get(conv);
-  known?.weight.dispose();
-  known?.bias.dispose();
-  foldedByConv.delete(conv);
 }

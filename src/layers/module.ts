@@ -159,9 +159,14 @@ export abstract class Module {
     return report;
   }
 
-  /** Frees the memory of all parameters and buffers. */
+  /** Frees the memory of all parameters and buffers, here and below. */
   dispose(): void {
-    for (const [, value] of this.#members('')) if (value instanceof Tensor) value.dispose();
+    for (const [, module] of this.modules()) module.disposeOwn();
+  }
+
+  /** Frees what this module itself holds. Overridden where that is more than parameters and buffers. */
+  protected disposeOwn(): void {
+    for (const value of Object.values(this)) if (value instanceof Parameter || value instanceof Buffer) value.dispose();
   }
 
   *#members(prefix: string): Generator<[string, Parameter | Buffer | Counter]> {
