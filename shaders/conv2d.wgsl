@@ -1,5 +1,6 @@
 // Convolution as an implicit matrix product: [pixels, taps * channels] x [taps * channels, columns], in registers only.
 // One invocation computes TILE_P neighbouring pixels of TILE_N columns, a column being one output channel or four.
+// Invocations side by side along x have the same pixels and may share what they read of them (lib/lanes.wgsl).
 //
 // The same code is the forward pass and the input gradient: along each axis, the target position `first + i * spacing`
 // gathers, for tap k of `taps`, the source position `i * stride + offset + k * step`, with the kernel's row
@@ -44,6 +45,7 @@ const TILE_P = 8u;
 const TILE_N = 2u;
 const WORKGROUP_P = 8u;
 const WORKGROUP_N = 8u;
+const OWN = TILE_P / LANES; // pixels that one invocation reads
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -59,37 +61,38 @@ fn conv2d(
   @builtin(num_workgroups) workgroups: vec3u,
 ) {
   // Column tiles do not cross groups; pixel tiles are folded over z.
+  let pixel = ((workgroup.z * workgroups.y + workgroup.y) * WORKGROUP_P + local.y) * TILE_P;
+  if (pixel >= params.pixels) { return; }
   let tiles = (params.columns + TILE_N - 1u) / TILE_N;
   let tile = workgroup.x * WORKGROUP_N + local.x;
-  let group = tile / tiles;
-  let column = (tile % tiles) * TILE_N;
-  let pixel = ((workgroup.z * workgroups.y + workgroup.y) * WORKGROUP_P + local.y) * TILE_P;
-  if (group >= params.groups || pixel >= params.pixels) { return; }
+  let group = min(tile / tiles, params.groups - 1u);
+  let column = (tile - group * tiles) * TILE_N;
+  let lane = local.x % LANES;
 
   let width = params.groups * params.columns;
   let depth = params.groups * params.channels;
   let per_image = params.extent_y * params.extent_x;
-  let origin = group * params.columns + column;
+  let origin = group * params.columns;
 
   // Pixels and columns past the end repeat the last one; they are not written.
-  var image: array<u32, TILE_P>;
-  var top: array<i32, TILE_P>;
-  var left: array<i32, TILE_P>;
-  for (var p = 0u; p < TILE_P; p++) {
-    let at = min(pixel + p, params.pixels - 1u);
+  var image: array<u32, OWN>;
+  var top: array<i32, OWN>;
+  var left: array<i32, OWN>;
+  for (var p = 0u; p < OWN; p++) {
+    let at = min(pixel + p * LANES + lane, params.pixels - 1u);
     image[p] = at / per_image;
     top[p] = i32((at % per_image) / params.extent_x * params.stride_y) + params.offset_y;
     left[p] = i32((at % params.extent_x) * params.stride_x) + params.offset_x;
   }
   var beside: array<u32, TILE_N>;
-  for (var n = 0u; n < TILE_N; n++) { beside[n] = min(n, params.columns - 1u - column); }
+  for (var n = 0u; n < TILE_N; n++) { beside[n] = min(column + n, params.columns - 1u); }
 
   var sum: array<array<Column, TILE_N>, TILE_P>;
   for (var ky = 0u; ky < params.taps_y; ky++) {
     for (var kx = 0u; kx < params.taps_x; kx++) {
-      var inside: array<bool, TILE_P>;
-      var start: array<u32, TILE_P>;
-      for (var p = 0u; p < TILE_P; p++) {
+      var inside: array<bool, OWN>;
+      var start: array<u32, OWN>;
+      for (var p = 0u; p < OWN; p++) {
         let row = u32(top[p] + i32(ky) * params.step_y);
         let col = u32(left[p] + i32(kx) * params.step_x);
         // A negative position is a huge one here.
@@ -101,8 +104,10 @@ fn conv2d(
       for (var c = 0u; c < params.channels; c++) {
         var w: array<Column, TILE_N>;
         for (var n = 0u; n < TILE_N; n++) { w[n] = weight[at + beside[n]]; }
+        var own: array<f32, OWN>;
+        for (var p = 0u; p < OWN; p++) { own[p] = select(0.0, x[start[p] + c], inside[p]); }
         for (var p = 0u; p < TILE_P; p++) {
-          let v = select(0.0, x[start[p] + c], inside[p]);
+          let v = broadcast(own[p / LANES], p % LANES);
           for (var n = 0u; n < TILE_N; n++) { sum[p][n] += v * w[n]; }
         }
         at += width;
@@ -115,11 +120,11 @@ fn conv2d(
     if (at >= params.pixels) { break; }
     let row = params.first_y + (at % per_image) / params.extent_x * params.spacing_y;
     let col = params.first_x + (at % params.extent_x) * params.spacing_x;
-    let to = (((at / per_image) * params.target_y + row) * params.target_x + col) * width + origin;
+    let to = (((at / per_image) * params.target_y + row) * params.target_x + col) * width + origin + column;
     for (var n = 0u; n < TILE_N; n++) {
       if (column + n >= params.columns) { break; }
       var v = sum[p][n];
-      if (params.bias == 1u) { v += bias[origin + n]; }
+      if (params.bias == 1u) { v += bias[origin + column + n]; }
       if (params.residual == 1u) { v += residual[to + n]; }
       // Not max(): a NaN must stay a NaN.
       if (params.relu == 1u) { v = select(v, Column(), v < Column()); }

@@ -1,11 +1,11 @@
-// Weight gradient of a convolution: for each tap, [channels, pixels] x [pixels, columns], in registers only.
-// One invocation computes TILE_C channels of TILE_N columns of one tap over `chunk` rows of the output; the launcher
-// adds up the chunks afterwards, so the order of the sum is fixed.
+// Weight gradient of a convolution: for each row of the kernel, [kernel_x * channels, pixels] x [pixels, columns], in
+// registers only. One invocation computes TILE_R rows (each one tap and channel) of TILE_N columns, a column being one
+// output channel or four, over `chunk` rows of the output; the launcher adds up the chunks, so the order is fixed.
+// Invocations side by side along x have the same rows and may share what they read of them (lib/lanes.wgsl).
 
 struct Params {
-  rows: u32,      // batch * out_y
-  chunk: u32,     // rows added up by one invocation
-  chunks: u32,
+  image_rows: u32, // batch * out_y
+  chunk: u32,      // of these, added up by one invocation
   out_y: u32,
   out_x: u32,
   source_y: u32,
@@ -19,78 +19,110 @@ struct Params {
   kernel_y: u32,
   kernel_x: u32,
   groups: u32,
-  channels: u32,  // source channels of a group
-  columns: u32,   // output channels of a group, counted in Column
+  channels: u32,   // source channels of a group
+  columns: u32,    // output channels of a group, counted in Column
 }
 
 alias Column = vec4f;
-const TILE_C = 8u;
+const TILE_R = 8u;
 const TILE_N = 2u;
-const WORKGROUP = 64u;
+const WORKGROUP_R = 8u;
+const WORKGROUP_N = 8u;
+const OWN = TILE_R / LANES; // rows that one invocation reads
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<Column>;
 @group(0) @binding(3) var<storage, read_write> out: array<Column>; // [chunks, kernel_y, kernel_x, channels, groups * columns]
 
-@compute @workgroup_size(WORKGROUP)
-fn conv2d_weight(
-  @builtin(local_invocation_index) local: u32,
-  @builtin(workgroup_id) workgroup: vec3u,
-) {
+// Where the tap that is `shift` columns to the right lies inside the image: x <= output column < y.
+fn span(shift: i32) -> vec2u {
+  let stride = i32(params.stride_x);
+  let begin = max(0, (stride - 1 - shift) / stride);
+  let end = max(0, (i32(params.source_x) - 1 - shift + stride) / stride);
+  return vec2u(u32(begin), min(u32(end), params.out_x));
+}
+
+fn shift_of(row: u32) -> i32 {
+  return i32(row / params.channels * params.dilation_x) - i32(params.padding_x);
+}
+
+@compute @workgroup_size(WORKGROUP_N, WORKGROUP_R)
+fn conv2d_weight(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
+  // Row tiles do not cross rows of the kernel, column tiles do not cross groups.
+  let rows = params.kernel_x * params.channels;
+  let tiles_r = (rows + TILE_R - 1u) / TILE_R;
+  let tile_r = workgroup.y * WORKGROUP_R + local.y;
+  let ky = tile_r / tiles_r;
+  if (ky >= params.kernel_y) { return; }
+  let row = (tile_r - ky * tiles_r) * TILE_R;
   let tiles_n = (params.columns + TILE_N - 1u) / TILE_N;
-  let tiles_c = (params.channels + TILE_C - 1u) / TILE_C;
-  var tile = workgroup.x * WORKGROUP + local;
-  let column = (tile % tiles_n) * TILE_N;
-  tile /= tiles_n;
-  let channel = (tile % tiles_c) * TILE_C;
-  let group = tile / tiles_c;
-  if (group >= params.groups) { return; }
-  let ky = workgroup.y / params.kernel_x;
-  let kx = workgroup.y % params.kernel_x;
+  let tile_n = workgroup.x * WORKGROUP_N + local.x;
+  let group = min(tile_n / tiles_n, params.groups - 1u);
+  let column = (tile_n - group * tiles_n) * TILE_N;
+  let lane = local.x % LANES;
 
   let width = params.groups * params.columns;
   let depth = params.groups * params.channels;
-  let origin = group * params.columns + column;
+  let origin = group * params.columns;
 
-  // Channels and columns past the end repeat the last one; they are not written.
-  var below: array<u32, TILE_C>;
-  for (var c = 0u; c < TILE_C; c++) { below[c] = min(c, params.channels - 1u - channel); }
+  // Rows and columns past the end repeat the last one; they are not written.
+  var offset: array<i32, OWN>;
+  var inside: array<vec2u, OWN>;
+  for (var r = 0u; r < OWN; r++) {
+    let at = min(row + r * LANES + lane, rows - 1u);
+    offset[r] = shift_of(at) * i32(depth) + i32(group * params.channels + at % params.channels);
+    inside[r] = span(shift_of(at));
+  }
   var beside: array<u32, TILE_N>;
-  for (var n = 0u; n < TILE_N; n++) { beside[n] = min(n, params.columns - 1u - column); }
+  for (var n = 0u; n < TILE_N; n++) { beside[n] = min(column + n, params.columns - 1u); }
 
-  // Output columns whose source column lies inside the image: begin <= ox < end.
-  let shift = i32(kx * params.dilation_x) - i32(params.padding_x);
-  let stride = i32(params.stride_x);
-  let begin = u32(max(0, (stride - 1 - shift) / stride));
-  let end = min(params.out_x, u32(max(0, (i32(params.source_x) - 1 - shift + stride) / stride)));
+  // Output columns that some tap of the tile reaches, and within them those that all taps reach.
+  let leftmost = span(shift_of(row));
+  let rightmost = span(shift_of(min(row + TILE_R, rows) - 1u));
 
-  var sum: array<array<Column, TILE_N>, TILE_C>;
-  let last = min(params.rows, (workgroup.z + 1u) * params.chunk);
-  for (var row = workgroup.z * params.chunk; row < last; row++) {
-    let y = u32(i32((row % params.out_y) * params.stride_y + ky * params.dilation_y) - i32(params.padding_y));
+  var sum: array<array<Column, TILE_N>, TILE_R>;
+  let first = workgroup.z * params.chunk;
+  for (var image_row = first; image_row < min(first + params.chunk, params.image_rows); image_row++) {
+    let image = image_row / params.out_y;
+    let y = u32(i32((image_row - image * params.out_y) * params.stride_y + ky * params.dilation_y) - i32(params.padding_y));
     if (y >= params.source_y) { continue; }
-    var start = (((row / params.out_y) * params.source_y + y) * params.source_x + u32(i32(begin * params.stride_x) + shift)) * depth
-      + group * params.channels + channel;
-    var at = (row * params.out_x + begin) * width + origin;
-    for (var ox = begin; ox < end; ox++) {
+    let source = i32((image * params.source_y + y) * params.source_x * depth);
+    for (var ox = rightmost.x; ox < leftmost.y; ox++) {
       var d: array<Column, TILE_N>;
-      for (var n = 0u; n < TILE_N; n++) { d[n] = dy[at + beside[n]]; }
-      for (var c = 0u; c < TILE_C; c++) {
-        let v = x[start + below[c]];
-        for (var n = 0u; n < TILE_N; n++) { sum[c][n] += v * d[n]; }
+      for (var n = 0u; n < TILE_N; n++) { d[n] = dy[(image_row * params.out_x + ox) * width + origin + beside[n]]; }
+      let start = source + i32(ox * params.stride_x * depth);
+      var own: array<f32, OWN>;
+      if (ox >= leftmost.x && ox < rightmost.y) {
+        for (var r = 0u; r < OWN; r++) { own[r] = x[start + offset[r]]; }
+        for (var r = 0u; r < TILE_R; r++) {
+          let v = broadcast(own[r / LANES], r % LANES);
+          for (var n = 0u; n < TILE_N; n++) { sum[r][n] += v * d[n]; }
+        }
+      } else {
+        // At the border the taps outside are left out: d may be infinite, so a factor of zero would not do.
+        var reached: array<f32, OWN>;
+        for (var r = 0u; r < OWN; r++) {
+          let within = ox >= inside[r].x && ox < inside[r].y;
+          reached[r] = select(0.0, 1.0, within);
+          own[r] = x[select(0, start + offset[r], within)];
+        }
+        for (var r = 0u; r < TILE_R; r++) {
+          let v = broadcast(own[r / LANES], r % LANES);
+          if (broadcast(reached[r / LANES], r % LANES) == 1.0) {
+            for (var n = 0u; n < TILE_N; n++) { sum[r][n] += v * d[n]; }
+          }
+        }
       }
-      start += params.stride_x * depth;
-      at += width;
     }
   }
 
-  let tap = workgroup.z * params.kernel_y * params.kernel_x + workgroup.y;
-  for (var c = 0u; c < TILE_C; c++) {
-    if (channel + c >= params.channels) { break; }
+  let to = (workgroup.z * params.kernel_y + ky) * rows + row;
+  for (var r = 0u; r < TILE_R; r++) {
+    if (row + r >= rows) { break; }
     for (var n = 0u; n < TILE_N; n++) {
       if (column + n >= params.columns) { break; }
-      out[(tap * params.channels + channel + c) * width + origin + n] = sum[c][n];
+      out[(to + r) * width + origin + column + n] = sum[r][n];
     }
   }
 }

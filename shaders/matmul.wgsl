@@ -1,5 +1,6 @@
 // Matrix product in registers only: one invocation computes TILE_M rows of TILE_N columns, a column being one element
-// or four. Suits adapters whose workgroup memory is no faster than the rest, and small matrices everywhere.
+// or four. Invocations side by side along x have the same rows and may share what they read of them
+// (lib/lanes.wgsl). Suits adapters whose workgroup memory is no faster than the rest, and small matrices everywhere.
 
 struct Params {
   rows: u32,
@@ -21,6 +22,7 @@ const TILE_M = 8u;
 const TILE_N = 2u;
 const WORKGROUP_M = 8u;
 const WORKGROUP_N = 8u;
+const OWN = TILE_M / LANES; // rows that one invocation reads
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -29,15 +31,18 @@ const WORKGROUP_N = 8u;
 @group(0) @binding(4) var<storage, read_write> out: array<Column>;
 
 @compute @workgroup_size(WORKGROUP_N, WORKGROUP_M)
-fn matmul(@builtin(global_invocation_id) id: vec3u) {
+fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let row = id.y * TILE_M;
   let column = id.x * TILE_N;
-  if (row >= params.rows || column >= params.columns) { return; }
+  if (row >= params.rows) { return; }
+  let lane = local.x % LANES;
   let batch = params.batch + id.z;
 
   // Rows and columns past the end repeat the last one; they are not written.
-  var start: array<u32, TILE_M>;
-  for (var m = 0u; m < TILE_M; m++) { start[m] = batch * params.a_batch + min(row + m, params.rows - 1u) * params.a_row; }
+  var start: array<u32, OWN>;
+  for (var m = 0u; m < OWN; m++) {
+    start[m] = batch * params.a_batch + min(row + m * LANES + lane, params.rows - 1u) * params.a_row;
+  }
   var at: array<u32, TILE_N>;
   for (var n = 0u; n < TILE_N; n++) { at[n] = batch * params.b_batch + min(column + n, params.columns - 1u) * params.b_col; }
 
@@ -45,8 +50,10 @@ fn matmul(@builtin(global_invocation_id) id: vec3u) {
   for (var k = 0u; k < params.depth; k++) {
     var w: array<Column, TILE_N>;
     for (var n = 0u; n < TILE_N; n++) { w[n] = b[at[n] + k * params.b_row]; }
+    var own: array<f32, OWN>;
+    for (var m = 0u; m < OWN; m++) { own[m] = a[start[m] + k * params.a_col]; }
     for (var m = 0u; m < TILE_M; m++) {
-      let v = a[start[m] + k * params.a_col];
+      let v = broadcast(own[m / LANES], m % LANES);
       for (var n = 0u; n < TILE_N; n++) { sum[m][n] += v * w[n]; }
     }
   }

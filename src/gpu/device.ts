@@ -24,7 +24,7 @@ const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'timestamp-query', 'sub
  * @throws DeviceError when there is no WebGPU, no adapter, or no adapter of the preferred kind.
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
-  if (options.device) return new Gpu(options.device, factsOf(options.device.adapterInfo));
+  if (options.device) return new Gpu(options.device, factsOf(options.device.adapterInfo, options.device));
   const adapter = options.adapter ?? (await findAdapter(options));
   const requiredFeatures = WANTED.filter((feature) => adapter.features.has(feature));
   const requiredLimits: Record<string, number> = {};
@@ -38,7 +38,7 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   } catch (error) {
     throw new DeviceError(`the adapter '${adapter.info.description}' gave no device: ${(error as Error).message}`);
   }
-  return new Gpu(device, factsOf(adapter.info));
+  return new Gpu(device, factsOf(adapter.info, device));
 }
 
 let shared: Promise<Gpu> | undefined;
@@ -95,7 +95,9 @@ function isSoftware(info: GPUAdapterInfo): boolean {
   return info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|basic render|software/i.test(`${info.architecture} ${info.device} ${info.description}`);
 }
 
-function factsOf(info: GPUAdapterInfo): AdapterFacts {
-  const { vendor, architecture, device, description } = info;
-  return { vendor, architecture, device, description, software: isSoftware(info) };
+function factsOf(info: GPUAdapterInfo, gpuDevice: GPUDevice): AdapterFacts {
+  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = info;
+  const software = isSoftware(info);
+  const shares = software && gpuDevice.features.has('subgroups') && subgroupMinSize === subgroupMaxSize && (subgroupMinSize === 4 || subgroupMinSize === 8);
+  return { vendor, architecture, device, description, software, sharedLanes: shares ? subgroupMinSize : 1 };
 }

@@ -24,6 +24,8 @@ export interface AdapterFacts {
   readonly description: string;
   /** True for an adapter that runs on the CPU. */
   readonly software: boolean;
+  /** Invocations of a subgroup that share what they read: its size on a software adapter that has subgroups, else 1. */
+  readonly sharedLanes: number;
 }
 
 export class Gpu {

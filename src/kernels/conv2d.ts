@@ -5,19 +5,22 @@
  * (shaders/conv2d.wgsl), the weight gradient has its own (shaders/conv2dWeight.wgsl).
  */
 import { ShapeError, formatShape } from '../errors';
-import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
 import gatherSource from '../../shaders/conv2d.wgsl?raw';
 import weightSource from '../../shaders/conv2dWeight.wgsl?raw';
 import { conv2dShape, forwardWalk, gradientWalks, type ConvOptions, type Walk } from './conv2dShape';
 import { sameShape } from './launch';
 import { sum } from './reduce';
+import { chooseTiling, TiledKernel } from './tiling';
 import { swapMatrixAxes } from './transpose';
 
 export { conv2dShape, type ConvOptions };
 
-const gatherKernel = new Kernel('conv2d', [gatherSource], 'conv2d');
-const weightKernel = new Kernel('conv2d_weight', [weightSource], 'conv2d_weight');
+const gatherKernel = new TiledKernel('conv2d', gatherSource, 'P');
+const weightKernel = new TiledKernel('conv2d_weight', weightSource, 'R');
+
+/** Pixels that the weight gradient adds up in one run; longer sums lose digits. */
+const PIXELS = 4096;
 
 /** What is done to each output before it is written, in this order. */
 export interface ConvEpilogue {
@@ -72,23 +75,22 @@ export function conv2dBackwardWeight(x: Tensor, dy: Tensor, weightShape: readonl
   assertGradient(dy, shape);
   const { stride, padding, dilation, groups } = options;
   const [kh, kw, channels, out] = weightShape;
-  const { column, lanes, tileN } = columnsOf(out / groups);
-  const tileC = channels >= 8 ? 8 : channels >= 4 ? 4 : 1;
-  const columns = out / groups / lanes;
-  const tiles = groups * Math.ceil(columns / tileN) * Math.ceil(channels / tileC);
-  const rows = shape[0] * shape[1];
-  // Enough invocations to fill the device, and no more: each chunk costs a copy of the weight.
-  const wanted = Math.ceil((x.gpu.adapter.software ? 512 : 65536) / (tiles * kh * kw));
-  const chunk = Math.ceil(rows / Math.min(rows, Math.max(wanted, Math.ceil(rows / 512))));
-  const chunks = Math.ceil(rows / chunk);
+  const tiling = chooseTiling(x.gpu, out / groups, groups, kw * channels);
+  const columns = out / groups / tiling.width;
+  const across = Math.ceil((groups * Math.ceil(columns / tiling.columns)) / tiling.workgroup[0]);
+  const down = Math.ceil((kh * Math.ceil((kw * channels) / tiling.rows)) / tiling.workgroup[1]);
+  // Enough workgroups to fill the device, each adding up few enough pixels to keep its digits.
+  const imageRows = shape[0] * shape[1];
+  const wanted = Math.max(Math.ceil((x.gpu.adapter.software ? 64 : 1024) / (across * down)), Math.ceil((imageRows * shape[2]) / PIXELS));
+  const chunk = Math.ceil(imageRows / Math.min(imageRows, wanted));
+  const chunks = Math.ceil(imageRows / chunk);
   const partial = Tensor.empty(x.gpu, [chunks, ...weightShape]);
   x.gpu.dispatch(
-    weightKernel.variant({ spec: { Column: column, TILE_C: tileC, TILE_N: tileN } }),
+    weightKernel.variant(tiling),
     { x: x.storage, dy: dy.storage, out: partial.storage },
     {
-      rows,
+      image_rows: imageRows,
       chunk,
-      chunks,
       out_y: shape[1],
       out_x: shape[2],
       source_y: x.shape[1],
@@ -105,7 +107,7 @@ export function conv2dBackwardWeight(x: Tensor, dy: Tensor, weightShape: readonl
       channels,
       columns,
     },
-    [Math.ceil(tiles / 64), kh * kw, chunks],
+    [across, down, chunks],
   );
   if (chunks === 1) return partial.view(weightShape);
   const dw = sum(partial, [0]);
@@ -116,10 +118,9 @@ export function conv2dBackwardWeight(x: Tensor, dy: Tensor, weightShape: readonl
 /** One dispatch of shaders/conv2d.wgsl: every position of the two walks, all channels. */
 function gather(source: Tensor, weight: Tensor, target: Tensor, y: Walk, x: Walk, groups: number, { bias, residual, relu }: ConvEpilogue): void {
   const [, kernelX, channels, width] = weight.shape;
-  const { column, lanes, tileN } = columnsOf(width / groups);
-  const columns = width / groups / lanes;
   const pixels = source.shape[0] * y.extent * x.extent;
-  const tileP = 8;
+  const tiling = chooseTiling(source.gpu, width / groups, groups, pixels);
+  const columns = width / groups / tiling.width;
   const params: Record<string, number> = {
     pixels,
     kernel_x: kernelX,
@@ -145,10 +146,10 @@ function gather(source: Tensor, weight: Tensor, target: Tensor, y: Walk, x: Walk
     params[`tap_first_${suffix}`] = walk.tapFirst;
     params[`tap_step_${suffix}`] = walk.tapStep;
   }
-  const rows = Math.ceil(pixels / tileP / 8);
+  const rows = Math.ceil(pixels / tiling.rows / tiling.workgroup[1]);
   const fold = Math.min(Math.max(rows, 1), 32768);
   source.gpu.dispatch(
-    gatherKernel.variant({ spec: { Column: column, TILE_P: tileP, TILE_N: tileN } }),
+    gatherKernel.variant(tiling),
     {
       x: source.storage,
       weight: weight.storage,
@@ -157,14 +158,8 @@ function gather(source: Tensor, weight: Tensor, target: Tensor, y: Walk, x: Walk
       out: target.storage,
     },
     params,
-    [Math.ceil((groups * Math.ceil(columns / tileN)) / 8), fold, Math.ceil(rows / fold)],
+    [Math.ceil((groups * Math.ceil(columns / tiling.columns)) / tiling.workgroup[0]), fold, Math.ceil(rows / fold)],
   );
-}
-
-/** How the channels of a group are read: by four where they divide, and how many of these columns to a register tile. */
-function columnsOf(channels: number): { column: 'vec4f' | 'f32'; lanes: number; tileN: number } {
-  if (channels % 4 === 0) return { column: 'vec4f', lanes: 4, tileN: channels >= 8 ? 2 : 1 };
-  return { column: 'f32', lanes: 1, tileN: channels >= 4 ? 4 : 1 };
 }
 
 function assertGradient(dy: Tensor, shape: readonly number[]): void {

@@ -1,13 +1,13 @@
 /** Matrix products, batched, with either side transposed, and a bias and relu that cost no extra pass. */
 import { ShapeError, formatShape } from '../errors';
-import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
 import source from '../../shaders/matmul.wgsl?raw';
 import { sameShape } from './launch';
+import { chooseTiling, TiledKernel } from './tiling';
 import { swapMatrixAxes } from './transpose';
 
-const kernel = new Kernel('matmul', [source], 'matmul');
+const kernel = new TiledKernel('matmul', source, 'M');
 
 export interface MatmulOptions {
   /** `a` is [..., k, m] rather than [..., m, k]. Default false. */
@@ -37,14 +37,9 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
   const across = transposeB && k > 0 && (m <= FEW_ROWS || n % 4 !== 0);
   const straight = transposeB && !across ? swapMatrixAxes(b, [batch, n, 1, k]) : b;
 
-  const wide = n % 4 === 0 && !across;
-  const tileM = m >= 8 ? 8 : m >= 4 ? 4 : 1;
-  const tileN = wide ? 2 : n >= 4 ? 4 : 1;
-  const columns = wide ? n / 4 : n;
-  const tiled = kernel.variant({
-    spec: { Column: wide ? 'vec4f' : 'f32', TILE_M: tileM, TILE_N: tileN, WORKGROUP_M: m > tileM ? 8 : 1, WORKGROUP_N: m > tileM ? 8 : 64 },
-  });
-  const [x, y] = [Math.ceil(columns / tileN / (m > tileM ? 8 : 64)), Math.ceil(m / tileM / (m > tileM ? 8 : 1))];
+  const tiling = chooseTiling(a.gpu, n, 1, m, across);
+  const columns = n / tiling.width;
+  const grid = [Math.ceil(columns / tiling.columns / tiling.workgroup[0]), Math.ceil(m / tiling.rows / tiling.workgroup[1])] as const;
   const bindings = { a: a.storage, b: straight.storage, bias: (bias ?? b).storage, out: out.storage };
   for (let first = 0; first < batch; first += BATCH) {
     const params = {
@@ -61,7 +56,7 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
       bias: bias ? 1 : 0,
       relu: relu ? 1 : 0,
     };
-    a.gpu.dispatch(tiled, bindings, params, [x, y, Math.min(BATCH, batch - first)]);
+    a.gpu.dispatch(kernel.variant(tiling), bindings, params, [...grid, Math.min(BATCH, batch - first)]);
   }
   if (straight !== b) straight.dispose();
   return out;
