@@ -1,9 +1,10 @@
 /** Reverse-mode differentiation over the recorded graph. */
 import { ShapeError, formatShape } from '../errors';
+import type { Storage } from '../gpu/buffers';
 import { add } from '../kernels/binary';
 import { fill } from '../kernels/copy';
 import { sameShape } from '../kernels/launch';
-import type { Tensor } from '../tensor';
+import { Tensor } from '../tensor';
 import type { OpNode } from './op';
 
 /**
@@ -26,9 +27,17 @@ export function backward(output: Tensor, grad?: Tensor): void {
     throw new ShapeError(`backward: gradient ${formatShape(grad.shape)} does not have the output's shape ${formatShape(output.shape)}`);
   }
   const pending = new Map<Tensor, Tensor>();
+  // Memory that leaves' gradients or the caller own. Ops hand gradients on as they are (both sides of an add, a view),
+  // so a leaf that is given memory with an owner takes a copy.
+  const owned = new Set<Storage>(grad && [grad.storage]);
+  const accumulateLeaf = (leaf: Tensor, dx: Tensor): void => {
+    if (leaf.grad !== undefined) leaf.grad = add(leaf.grad, dx);
+    else leaf.grad = owned.has(dx.storage) ? copy(dx) : dx;
+    owned.add(leaf.grad.storage);
+  };
   const accumulate = (tensor: Tensor, dx: Tensor): void => {
     if (tensor.node === undefined) {
-      if (tensor.requiresGrad) tensor.grad = tensor.grad === undefined ? dx : add(tensor.grad, dx);
+      if (tensor.requiresGrad) accumulateLeaf(tensor, dx);
       return;
     }
     const known = pending.get(tensor);
@@ -46,11 +55,17 @@ export function backward(output: Tensor, grad?: Tensor): void {
       if (dx !== null && input !== undefined) accumulate(input, dx);
     });
     // The memory of a gradient that has been passed on serves the next one, unless an op handed the very same
-    // storage on (a view, or both sides of an add), or it belongs to the caller.
+    // storage on, or it has an owner.
     const handedOn = gradients.some((dx) => dx?.storage === dy.storage);
     const shared = [...pending.values()].some((other) => other.storage === dy.storage);
-    if (dy !== grad && !handedOn && !shared) dy.dispose();
+    if (!owned.has(dy.storage) && !handedOn && !shared) dy.dispose();
   }
+}
+
+function copy(tensor: Tensor): Tensor {
+  const out = Tensor.empty(tensor.gpu, tensor.shape);
+  tensor.gpu.copy(tensor.storage, out.storage, 4 * tensor.size);
+  return out;
 }
 
 /** Every tensor that `output` was made from, with its node, newest first. */

@@ -11,7 +11,7 @@ export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
 
-  constructor(gpu: Gpu, inFeatures: number, outFeatures: number, random: Random, { bias = true }: { bias?: boolean } = {}) {
+  constructor(gpu: Gpu, inFeatures: number, outFeatures: number, random: Random | undefined, { bias = true }: { bias?: boolean } = {}) {
     super();
     this.weight = new Parameter(uniformFanIn(gpu, [outFeatures, inFeatures], inFeatures, random));
     if (bias) this.bias = new Parameter(uniformFanIn(gpu, [outFeatures], inFeatures, random));

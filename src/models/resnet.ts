@@ -50,6 +50,8 @@ export interface ResNetOptions {
   readonly width?: number;
   /** For the initial weights. Default 0. */
   readonly seed?: number;
+  /** False leaves weights undefined, for `loadStateDict` to fill at once. Default true. */
+  readonly initialise?: boolean;
 }
 
 /** What both kinds of block are made from. */
@@ -60,7 +62,7 @@ interface BlockOptions {
   readonly stride: number;
   readonly groups: number;
   readonly widthPerGroup: number;
-  readonly random: Random;
+  readonly random: Random | undefined;
 }
 
 /** The 1x1 convolution and batch norm on a shortcut whose shape changes: `downsample.0`, `downsample.1`. */
@@ -153,7 +155,7 @@ export class ResNet extends Module {
   fc: Linear;
   readonly #seed: number;
 
-  constructor(gpu: Gpu, name: ArchitectureName, { numClasses = 1000, width = 64, seed = 0 }: ResNetOptions = {}) {
+  constructor(gpu: Gpu, name: ArchitectureName, { numClasses = 1000, width = 64, seed = 0, initialise = true }: ResNetOptions = {}) {
     super();
     if (!Number.isInteger(numClasses) || numClasses < 1) throw new UsageError(`${name}: numClasses must be a positive integer, got ${numClasses}`);
     if (!Number.isInteger(width) || width < 1) throw new UsageError(`${name}: width must be a positive integer, got ${width}`);
@@ -163,7 +165,7 @@ export class ResNet extends Module {
     this.#seed = seed;
     const { block, depths, groups = 1, widthPerGroup = 64 }: Architecture = ARCHITECTURES[name];
     const Block = block === 'basic' ? BasicBlock : Bottleneck;
-    const random = new Random(seed);
+    const random = initialise ? new Random(seed) : undefined;
     let inChannels = width;
     const stage = (index: number): Module[] => {
       const planes = width * 2 ** index;
