@@ -45,18 +45,9 @@ function binary(op: 'add' | 'mul', a: Tensor, b: Tensor): Tensor {
   const multiply = op === 'mul' ? 1 : 0;
   const size = out.size;
   const bindings = { a: a.storage, b: b.storage, out: out.storage };
-  const common = { size, period: b.size, multiply };
-  if (sameShape(a.shape, b.shape)) {
-    a.gpu.dispatch(same, bindings, common, elements(size));
-  } else if (sameShape(a.shape, shape) && repeats(b.shape, shape)) {
-    a.gpu.dispatch(repeat, bindings, common, elements(size));
-  } else {
-    const axes = Tensor.fromArray(a.gpu, [3 * MAX_AXES], Int32Array.from([
-      ...Array<number>(MAX_AXES - shape.length).fill(1), ...shape, ...strides(a.shape, shape), ...strides(b.shape, shape),
-    ]));
-    a.gpu.dispatch(broadcast, { ...bindings, axes: axes.storage }, common, elements(size));
-    axes.dispose();
-  }
+  const params = { size, period: b.size, multiply, ...axes(shape, a.shape, b.shape) };
+  const direct = sameShape(a.shape, b.shape) ? same : sameShape(a.shape, shape) && repeats(b.shape, shape) ? repeat : broadcast;
+  a.gpu.dispatch(direct, bindings, params, elements(size));
   return out;
 }
 
@@ -67,7 +58,13 @@ function repeats(b: readonly number[], shape: readonly number[]): boolean {
   return sizeOf(b) > 0 && core.every((extent, i) => extent === shape[shape.length - core.length + i]);
 }
 
-/** Strides of a tensor seen under a broadcast shape, six of them, 0 along repeated axes. */
+/** `n0`…`n5`, `a0`…`a5`, `b0`…`b5` of the shader: extents of the result and each side's strides, 0 along repeated axes. */
+function axes(shape: readonly number[], a: readonly number[], b: readonly number[]): Record<string, number> {
+  const extents = [...Array<number>(MAX_AXES - shape.length).fill(1), ...shape];
+  const sides = { n: extents, a: strides(a, shape), b: strides(b, shape) };
+  return Object.fromEntries(Object.entries(sides).flatMap(([side, values]) => values.map((value, i) => [`${side}${i}`, value])));
+}
+
 function strides(own: readonly number[], shape: readonly number[]): number[] {
   const result = Array<number>(MAX_AXES).fill(0);
   let stride = 1;
