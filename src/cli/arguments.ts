@@ -1,0 +1,47 @@
+/** Values of options: checked where they are read, with the option's name in the message. */
+import { UsageError, suggest } from '../errors';
+import { openGpu } from '../gpu/device';
+import type { Gpu } from '../gpu/gpu';
+
+interface NumberRange {
+  readonly least?: number;
+  /** The least value itself is not allowed. */
+  readonly above?: number;
+  readonly below?: number;
+  readonly whole?: boolean;
+}
+
+/** A number within bounds. */
+export function number(option: string, { least, above, below, whole = false }: NumberRange = {}): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? NaN : Number(text);
+    const good = Number.isFinite(value) && (!whole || Number.isInteger(value))
+      && (least === undefined || value >= least) && (above === undefined || value > above) && (below === undefined || value < below);
+    if (good) return value;
+    const bounds = [least !== undefined && `of at least ${least}`, above !== undefined && `above ${above}`, below !== undefined && `below ${below}`].filter(Boolean).join(' and ');
+    throw new UsageError(`${option} takes a ${whole ? 'whole ' : ''}number${bounds && ` ${bounds}`}, got '${text}'`);
+  };
+}
+
+/** One of some words. */
+export function oneOf<T extends string>(option: string, words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const hit = words.find((word) => word === text);
+    if (hit !== undefined) return hit;
+    throw new UsageError(`${option} does not know '${text}'.${suggest(text, words)}`);
+  };
+}
+
+/** The kinds of adapter that `--gpu` names. */
+export const GPU_KINDS = ['hardware', 'software'] as const;
+
+/** The device a command runs on. */
+export function gpuOf({ gpu }: { readonly gpu?: (typeof GPU_KINDS)[number] }): Promise<Gpu> {
+  return openGpu(gpu === undefined ? {} : { prefer: gpu });
+}
+
+/** `--weights`: `random` (or `none`) asks for random ones. */
+export function weightsOption(text: string | undefined): { weights?: string | null } {
+  if (text === undefined) return {};
+  return { weights: text === 'random' || text === 'none' ? null : text };
+}

@@ -1,0 +1,130 @@
+/** `graft finetune`: an image folder and a pretrained model in, a fine-tuned model and its report out. */
+import { join, relative } from 'node:path';
+import { UsageError } from '../../errors';
+import { formatProfile } from '../../gpu/profiler';
+import { counted, percent } from '../../report/format';
+import { architectureTitle } from '../../report/report';
+import { imageFolder, type ImageFolder } from '../../node/imageFolder';
+import { load } from '../../node/load';
+import { CHECKPOINT } from '../../node/modelDir';
+import { diskCheckpointStore, diskFeatureStore } from '../../node/stores';
+import type { Classifier } from '../../transfer/classifier';
+import { evaluate } from '../../transfer/evaluate';
+import { fineTune } from '../../transfer/fineTune';
+import { applyPlan, recipeOf } from '../../transfer/plan';
+import type { Evaluation, FineTuneOptions } from '../../transfer/types';
+import { gpuOf, weightsOption } from '../arguments';
+import { fetchProgress } from '../fetchProgress';
+import { onInterrupt } from '../interrupt';
+import { fileName, folderName, outFolder } from '../outFolder';
+import { writeOutcome } from '../runOutput';
+import { Terminal, bold, dim } from '../terminal';
+import { trainingOptions, type TrainingFlags } from '../trainingOptions';
+import { TrainingScreen, closingLines, endSentence } from '../trainingScreen';
+
+export interface FinetuneFlags extends TrainingFlags {
+  readonly model: string;
+  readonly weights?: string;
+  readonly width?: number;
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly force?: boolean;
+  readonly cache: boolean;
+  readonly profile?: boolean;
+  readonly gpu?: 'hardware' | 'software';
+  readonly validationFraction?: number;
+  readonly workers?: number;
+}
+
+export async function finetune(folder: string, flags: FinetuneFlags): Promise<number> {
+  const terminal = new Terminal();
+  const options = trainingOptions(flags);
+  const recipe = recipeOf(options); // what is out of range is told before any file is touched
+  const name = folderName(folder);
+  const data = await readImages(folder, flags, terminal);
+  const gpu = await gpuOf(flags);
+  const weights = weightsOption(flags.weights);
+  const classifier = await load(flags.model, { gpu, ...weights, ...(flags.width !== undefined && { width: flags.width }), fetch: fetchProgress(terminal) });
+  applyPlan(classifier.network, recipe); // and so is a plan that names no part of this network
+  if (flags.profile && !gpu.device.features.has('timestamp-query')) throw new UsageError('--profile needs timestamp queries, which this adapter lacks; leave it out');
+  const dir = await outFolder({
+    out: flags.out, name: fileName(`${name}-${flags.plan}`), force: flags.force ?? false, resume: flags.resume ?? false,
+  });
+  introduce(terminal, { classifier, data, name, dir, plan: flags.plan, adapter: gpu.adapter });
+
+  const screen = new TrainingScreen(terminal, recipe.epochs);
+  for (const note of [...classifier.notes, ...data.report.warnings]) terminal.note(`graft: note: ${note}`);
+  const interruption = onInterrupt(() => terminal.line('  Stopping. The best model so far is kept; Ctrl-C again ends at once.'));
+  const stores: Pick<FineTuneOptions, 'features' | 'checkpoint'> = {
+    checkpoint: diskCheckpointStore(join(dir, CHECKPOINT), { onNote: screen.note }),
+    ...(flags.cache && { features: diskFeatureStore(undefined, { onNote: screen.note }) }),
+  };
+  if (flags.profile) gpu.startProfile();
+  const result = await fineTune(classifier, data, { ...options, ...stores, resume: flags.resume ?? false, signal: interruption.signal, onProgress: screen.show });
+  if (flags.profile) terminal.line(`\n${formatProfile(await gpu.stopProfile())}\n`);
+
+  const { ended, bestEpoch } = result;
+  const reason = endSentence(result);
+  if (ended === 'interrupted' || ended === 'early') terminal.line(`  ${reason}`);
+  if (bestEpoch === 0) {
+    interruption.restore();
+    terminal.note(`graft: ${ended === 'diverged' ? reason : 'interrupted before the first epoch was done'}; no epoch was finished, so there is no model to keep and ${dir} is as it was`);
+    return ended === 'diverged' ? 1 : interruption.status || 130;
+  }
+  const test = ended === 'interrupted' || !data.test ? null : await testOn(classifier, data, screen, interruption.signal);
+  await writeOutcome(dir, { classifier, data, name, skipped: screen.skipped, notes: [...classifier.notes, ...screen.notes], result, test }, { force: true });
+  interruption.restore();
+  terminal.line();
+  for (const line of closingLines(result, [...data.report.skipped, ...screen.skipped])) terminal.line(line);
+  if (test) terminal.line(`  Test accuracy ${bold(percent(test.accuracy))} of ${counted(test.count, 'image')}.`);
+  terminal.line(`  Wrote ${bold(dir)}: model.safetensors, model.json, metrics.json, report.html`);
+  if (ended === 'interrupted') terminal.line(dim('  To go on: the same command with --resume'));
+  else terminal.line(dim(`  To use it: graft predict ${dir} IMAGE`));
+  if (ended === 'diverged') {
+    terminal.note(`graft: ${reason}`);
+    return 1;
+  }
+  return ended === 'interrupted' ? interruption.status || 130 : 0;
+}
+
+/** Reads an image folder, with a live count for large ones. */
+export async function readImages(folder: string, flags: Pick<FinetuneFlags, 'validationFraction' | 'workers'>, terminal: Terminal): Promise<ImageFolder> {
+  const { validationFraction, workers } = flags;
+  const data = await imageFolder(folder, {
+    ...(validationFraction !== undefined && { validationFraction }),
+    ...(workers !== undefined && { workers }),
+    onProgress: (done, total) => terminal.live(`  reading ${done}/${total} images`),
+  });
+  terminal.clear();
+  return data;
+}
+
+/** Judges on the test part, whose pictures were neither trained nor chosen by. */
+export async function testOn(classifier: Classifier, data: ImageFolder, screen: TrainingScreen, signal?: AbortSignal): Promise<Evaluation | null> {
+  if (!data.test) return null;
+  const test = await evaluate(classifier, data.test, { ...(signal && { signal }), onSkip: (skipped) => screen.show({ kind: 'skip', ...skipped }) });
+  return signal?.aborted ? null : test;
+}
+
+interface Introduction {
+  readonly classifier: Classifier;
+  readonly data: ImageFolder;
+  readonly name: string;
+  readonly dir: string;
+  readonly plan: string;
+  readonly adapter: { readonly description: string; readonly software: boolean };
+}
+
+function introduce(terminal: Terminal, { classifier, data, name, dir, plan, adapter }: Introduction): void {
+  const { network, base } = classifier;
+  const { train, validation, test } = data;
+  const parts = [`${train.items.length} to train`, `${validation.items.length} to validate`, ...(test ? [`${test.items.length} to test`] : [])];
+  const row = (label: string, text: string): void => terminal.line(`  ${dim(label.padEnd(9))}${text}`);
+  terminal.line();
+  row('model', `${architectureTitle(network)}, ${base === null ? 'random weights' : base}`);
+  row('images', `${name}: ${counted(data.classes.length, 'class')}, ${parts.join(', ')}`);
+  row('plan', plan);
+  row('adapter', `${adapter.description}${adapter.software ? ' (software)' : ''}`);
+  row('out', relative('.', dir) || dir);
+  terminal.line();
+}

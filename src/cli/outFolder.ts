@@ -1,0 +1,61 @@
+/** Where a run writes: a folder of its own, found writable before any work is done. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { GraftError, UsageError } from '../errors';
+import { describeFileError } from '../node/fileErrors';
+import { folderKind } from '../node/modelDir';
+import { makeFolder } from '../node/writeFile';
+
+export interface OutOptions {
+  /** What the user named, if anything. */
+  readonly out: string | undefined;
+  /** The name under `runs/` otherwise. */
+  readonly name: string;
+  readonly force: boolean;
+  readonly resume: boolean;
+}
+
+/**
+ * The folder of a run, made if need be. A named folder that holds a model already is refused unless `force` or
+ * `resume`; one that holds other things, unless `force`. Without a name it is `runs/NAME`, or with `-2`, `-3`, … where
+ * that is taken; with `resume`, the last of these.
+ * @throws UsageError for a folder that is taken, GraftError for one that cannot be written to.
+ */
+export async function outFolder({ out, name, force, resume }: OutOptions): Promise<string> {
+  const dir = out ?? (await defaultFolder(name, { force, resume }));
+  const kind = await folderKind(dir);
+  if (kind === 'foreign' && !force) throw new UsageError(`${dir} is not empty and holds no model of Graft's; name another --out, or use --force to write beside what is there`);
+  if ((kind === 'model' || kind === 'unfinished') && !force && !resume) {
+    throw new UsageError(`${dir} holds ${kind === 'model' ? 'a model' : 'an unfinished run'} already; use --resume to go on with it, --force to replace it, or name another --out`);
+  }
+  await makeFolder(dir);
+  try {
+    await rm(await mkdtemp(join(dir, '.graft-')), { recursive: true });
+  } catch (error) {
+    throw new GraftError(`cannot write to ${dir}: ${describeFileError(error)}.`, { cause: error });
+  }
+  return dir;
+}
+
+async function defaultFolder(name: string, { force, resume }: { force: boolean; resume: boolean }): Promise<string> {
+  const first = join('runs', name);
+  if (force) return first;
+  const taken = new Set(await readdir('runs').catch(() => [] as string[]));
+  if (!taken.has(name)) return first;
+  let number = 2;
+  while (taken.has(`${name}-${number}`)) number++;
+  if (resume) return number === 2 ? first : `${first}-${number - 1}`;
+  return `${first}-${number}`;
+}
+
+/** A folder's or plan's name as part of a file name on any system. */
+export function fileName(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  const clean = text.replace(/[\u0000-\u001f<>:"/\\|?*]+/g, '-').replace(/^[-.]+|[-. ]+$/g, '').slice(0, 80);
+  return clean === '' ? 'run' : clean;
+}
+
+/** What a folder of images is called. */
+export function folderName(path: string): string {
+  return basename(resolve(path)) || 'images';
+}

@@ -1,0 +1,64 @@
+/** What a finished run leaves in its folder: the model, metrics.json and report.html. */
+import { join } from 'node:path';
+import type { ImageCollection, SkippedImage } from '../data/collection';
+import { metricsOf } from '../report/metrics';
+import { renderReport, shownMistakes } from '../report/report';
+import { networkParts, type Comparison, type RunRecord } from '../report/runRecord';
+import { saveModel } from '../node/modelDir';
+import { packageVersion } from '../node/packageRoot';
+import { thumbnail } from '../node/thumbnail';
+import { writeFileAtomic } from '../node/writeFile';
+import type { Classifier } from '../transfer/classifier';
+import type { Evaluation, FineTuneResult } from '../transfer/types';
+
+export interface Outcome {
+  readonly classifier: Classifier;
+  readonly data: ImageCollection;
+  /** What the images are called. */
+  readonly name: string;
+  readonly skipped: readonly SkippedImage[];
+  readonly notes: readonly string[];
+  readonly result: FineTuneResult;
+  readonly test: Evaluation | null;
+  readonly comparison?: Comparison;
+}
+
+/** Writes all four files; the model first, as it is what cannot be made again. */
+export async function writeOutcome(dir: string, outcome: Outcome, { force }: { readonly force: boolean }): Promise<void> {
+  const { classifier, result, test } = outcome;
+  await saveModel(classifier, dir, { training: trainingOf(outcome), force });
+  const run = runRecord(outcome);
+  await writeFileAtomic(join(dir, 'metrics.json'), `${JSON.stringify(metricsOf(run), null, 1)}\n`);
+  const pictures = new Map<string, string>();
+  for (const { name, path } of shownMistakes({ result, test })) {
+    const picture = path === undefined ? undefined : await thumbnail(path, 160).catch(() => undefined);
+    if (picture !== undefined) pictures.set(name, picture);
+  }
+  await writeFileAtomic(join(dir, 'report.html'), renderReport(run, pictures));
+}
+
+/** For the model card. Nothing in it depends on the clock, so the same run gives the same card. */
+function trainingOf({ name, result, test, data }: Outcome): unknown {
+  const { recipe, history, bestEpoch, ended, validation, images, adapter } = result;
+  return {
+    graft: packageVersion(),
+    data: { name, classes: data.classes.length, ...images },
+    recipe, epochs: history.length, bestEpoch, ended,
+    validationAccuracy: validation?.accuracy ?? null,
+    testAccuracy: test?.accuracy ?? null,
+    adapter,
+  };
+}
+
+function runRecord({ classifier, data, name, skipped, notes, result, test, comparison }: Outcome): RunRecord {
+  const { network, classes, preprocessing, base } = classifier;
+  const { architecture, width } = network;
+  return {
+    version: packageVersion(),
+    created: new Date().toISOString(),
+    data: { name, report: data.report, skipped },
+    model: { architecture, width, base, classes, preprocessing, parts: networkParts(network, result.trained) },
+    result, test, notes,
+    ...(comparison && { comparison }),
+  };
+}
