@@ -35,9 +35,10 @@ export function oneOf<T extends string>(option: string, words: readonly T[]): (t
 /** The kinds of adapter that `--gpu` names. */
 export const GPU_KINDS = ['hardware', 'software'] as const;
 
-/** The device a command runs on. */
-export function gpuOf({ gpu }: { readonly gpu?: (typeof GPU_KINDS)[number] }): Promise<Gpu> {
-  return openGpu(gpu === undefined ? {} : { prefer: gpu });
+/** Opens the device a command runs on, once, when it is first asked for. */
+export function gpuOf({ gpu }: { readonly gpu?: (typeof GPU_KINDS)[number] }): () => Promise<Gpu> {
+  let opened: Promise<Gpu> | undefined;
+  return () => (opened ??= openGpu(gpu === undefined ? {} : { prefer: gpu }));
 }
 
 /** `--weights`: `random` (or `none`) asks for random ones. */

@@ -18,8 +18,8 @@ import { loadFile, loadModelDir, pathKind, readModelCard } from './modelDir';
 import { packageRoot } from './packageRoot';
 
 export interface LoadModelOptions extends LoadOptions {
-  /** Default: a device opened once for the process. */
-  readonly gpu?: Gpu;
+  /** A device, or what opens one when it is needed. Default: one opened once for the process. */
+  readonly gpu?: Gpu | (() => Promise<Gpu>);
   /**
    * Where an architecture's weights come from: a file, the name of published ones, or null for random ones. Beside a
    * model folder only null makes sense: the same network, untrained. Default: what is published for the architecture.
@@ -30,6 +30,8 @@ export interface LoadModelOptions extends LoadOptions {
   /** For weights that must be downloaded first. */
   readonly fetch?: FetchOptions;
 }
+
+type OpenDevice = () => Promise<Gpu>;
 
 /**
  * Loads a model with its classes and the preprocessing bound to its weights.
@@ -42,46 +44,48 @@ export interface LoadModelOptions extends LoadOptions {
  */
 export async function load(what: string, options: LoadModelOptions = {}): Promise<Classifier> {
   const { gpu: given, weights, width, fetch, ...rest } = options;
+  // Opened last: a wrong name or a missing file needs no adapter to be told.
+  const open: OpenDevice = () => (typeof given === 'function' ? given() : given ? Promise.resolve(given) : defaultGpu());
   const dir = what === 'base' ? join(packageRoot(), 'weights', 'base') : what;
   const kind = await pathKind(dir);
   if (kind === 'folder') {
-    if (weights === null) return untrained(given ?? (await defaultGpu()), dir, rest);
+    if (weights === null) return untrained(await open(), dir, rest);
     if (weights !== undefined) throw new UsageError(`load: '${what}' is a model folder and brings its weights; give weights beside an architecture's name, such as resnet18`);
-    return relabel(await loadModelDir(given ?? (await defaultGpu()), dir, rest), what === 'base' ? 'base' : undefined);
+    return relabel(await loadModelDir(await open(), dir, rest), what === 'base' ? 'base' : undefined);
   }
   if (kind === 'file') {
     if (weights !== undefined) throw new UsageError(`load: '${what}' is a weights file itself; give weights beside an architecture's name, such as resnet18`);
-    return fromFile(given, dir, rest);
+    return fromFile(open, dir, rest);
   }
   if (what === 'base') throw new UsageError(`load: the base is missing from this installation (${dir}); install graft-gpu again`);
   const published = findPublishedWeights(what);
   if (!published && !Object.hasOwn(ARCHITECTURES, what)) throw unknownModel(what);
   const architecture = Object.hasOwn(ARCHITECTURES, what) ? what : (published as PublishedWeights).arch;
-  if (weights === null) return randomNetwork(given ?? (await defaultGpu()), architecture, { ...rest, ...(width !== undefined && { width }) });
+  if (weights === null) return randomNetwork(await open(), architecture, { ...rest, ...(width !== undefined && { width }) });
   const wanted = weights ?? what;
   const named = findPublishedWeights(wanted);
   if (weights !== undefined && ((await pathKind(weights)) !== 'absent' || !named)) {
     if (!named && !looksLikePath(weights)) {
       throw new UsageError(`there is no file '${weights}', and no published weights of that name.${suggest(weights, PUBLISHED_WEIGHTS.map(({ name }) => name))}`);
     }
-    return fromFile(given, weights, { ...rest, architecture });
+    return fromFile(open, weights, { ...rest, architecture });
   }
   if (!named) throw unknownModel(wanted);
   if (named.arch !== architecture) throw new UsageError(`the weights '${wanted}' are of a ${named.arch}, not of a ${architecture}; ask for ${named.arch}, or for other weights`);
   const { path } = await fetchWeights(named.name, fetch);
-  return loadPublished(given ?? (await defaultGpu()), path, named, { ...rest, architecture });
+  return loadPublished(await open(), path, named, { ...rest, architecture });
 }
 
 /** A file on disk. One that is a published file, by its name and hash, brings its classes and preprocessing. */
-async function fromFile(gpu: Gpu | undefined, path: string, options: LoadOptions): Promise<Classifier> {
+async function fromFile(open: OpenDevice, path: string, options: LoadOptions): Promise<Classifier> {
   const named = findPublishedWeights(basename(path));
   const isFile = (await pathKind(path)) === 'file';
   if (named && isFile && basename(path) === named.file) {
-    if ((await sha256(path)).startsWith(named.sha256Prefix)) return loadPublished(gpu ?? (await defaultGpu()), path, named, options);
+    if ((await sha256(path)).startsWith(named.sha256Prefix)) return loadPublished(await open(), path, named, options);
     const note = `${basename(path)} is not the published file of that name (its SHA-256 differs); it is used as it is.`;
-    return loadFile(gpu ?? (await defaultGpu()), path, options, basename(path), { notes: [note] });
+    return loadFile(await open(), path, options, basename(path), { notes: [note] });
   }
-  return loadFile(gpu ?? (await defaultGpu()), path, options, basename(path));
+  return loadFile(await open(), path, options, basename(path));
 }
 
 async function loadPublished(gpu: Gpu, path: string, weights: PublishedWeights, options: LoadOptions): Promise<Classifier> {

@@ -41,8 +41,8 @@ export async function demo(flags: DemoFlags): Promise<number> {
   const dir = await outFolder({ out: flags.out, name: 'demo', force: flags.out === undefined, resume: flags.out !== undefined });
   const data = await readImages(sample, {}, terminal);
   if (!data.test) throw new UsageError(`demo: ${sample} has no test folder beside train; the demo compares on test images`);
-  const gpu = await gpuOf(flags);
-  const classifier = await load(flags.model, { gpu });
+  const classifier = await load(flags.model, { gpu: gpuOf(flags) });
+  const { gpu } = classifier;
   const about = `${counted(data.train.items.length + data.validation.items.length, 'image')} in ${counted(data.classes.length, 'class')}`;
   terminal.line();
   terminal.line(`  ${bold('Graft')}: fine-tuning on ${gpu.adapter.description}${gpu.adapter.software ? ' (software)' : ''}`);

@@ -21,7 +21,7 @@ export async function evaluate(model: string, folder: string, flags: EvaluateFla
   const terminal = new Terminal();
   const data = await readImages(folder, { validationFraction: 0 }, terminal);
   const chosen = data.test ?? data.train;
-  const classifier = await load(model, { gpu: await gpuOf(flags), fetch: fetchProgress(terminal) });
+  const classifier = await load(model, { gpu: gpuOf(flags), fetch: fetchProgress(terminal) });
   const dataset = withClasses(chosen, classifier.classes, model);
   const interruption = onInterrupt(() => undefined);
   const skipped = [...data.report.skipped];

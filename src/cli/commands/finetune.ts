@@ -4,6 +4,7 @@ import { UsageError } from '../../errors';
 import { formatProfile } from '../../gpu/profiler';
 import { counted, percent } from '../../report/format';
 import { architectureTitle } from '../../report/report';
+import { networkParts } from '../../report/runRecord';
 import { imageFolder, type ImageFolder } from '../../node/imageFolder';
 import { load } from '../../node/load';
 import { CHECKPOINT } from '../../node/modelDir';
@@ -42,9 +43,9 @@ export async function finetune(folder: string, flags: FinetuneFlags): Promise<nu
   const recipe = recipeOf(options); // what is out of range is told before any file is touched
   const name = folderName(folder);
   const data = await readImages(folder, flags, terminal);
-  const gpu = await gpuOf(flags);
   const weights = weightsOption(flags.weights);
-  const classifier = await load(flags.model, { gpu, ...weights, ...(flags.width !== undefined && { width: flags.width }), fetch: fetchProgress(terminal) });
+  const classifier = await load(flags.model, { gpu: gpuOf(flags), ...weights, ...(flags.width !== undefined && { width: flags.width }), fetch: fetchProgress(terminal) });
+  const { gpu } = classifier;
   applyPlan(classifier.network, recipe); // and so is a plan that names no part of this network
   if (flags.profile && !gpu.device.features.has('timestamp-query')) throw new UsageError('--profile needs timestamp queries, which this adapter lacks; leave it out');
   const dir = await outFolder({
@@ -118,12 +119,15 @@ interface Introduction {
 function introduce(terminal: Terminal, { classifier, data, name, dir, plan, adapter }: Introduction): void {
   const { network, base } = classifier;
   const { train, validation, test } = data;
-  const parts = [`${train.items.length} to train`, `${validation.items.length} to validate`, ...(test ? [`${test.items.length} to test`] : [])];
+  const names = [...network.namedParameters()].filter(([, parameter]) => parameter.requiresGrad).map(([path]) => path);
+  const parts = networkParts(network, names);
+  const trained = parts.filter((part) => part.trained > 0);
+  const splits = [`${train.items.length} to train`, `${validation.items.length} to validate`, ...(test ? [`${test.items.length} to test`] : [])];
   const row = (label: string, text: string): void => terminal.line(`  ${dim(label.padEnd(9))}${text}`);
   terminal.line();
   row('model', `${architectureTitle(network)}, ${base === null ? 'random weights' : base}`);
-  row('images', `${name}: ${counted(data.classes.length, 'class')}, ${parts.join(', ')}`);
-  row('plan', plan);
+  row('images', `${name}: ${counted(data.classes.length, 'class')}, ${splits.join(', ')}`);
+  row('plan', `${plan}: trains ${trained.length === parts.length ? 'all parts' : trained.map((part) => part.name).join(', ')}${trained.length === parts.length ? '' : '; the rest is held'}`);
   row('adapter', `${adapter.description}${adapter.software ? ' (software)' : ''}`);
   row('out', relative('.', dir) || dir);
   terminal.line();

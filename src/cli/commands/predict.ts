@@ -18,7 +18,7 @@ export interface PredictFlags {
 export async function predict(model: string, paths: readonly string[], flags: PredictFlags): Promise<number> {
   const terminal = new Terminal();
   const images = await findImages(paths);
-  const classifier = await load(model, { gpu: await gpuOf(flags), fetch: fetchProgress(terminal) });
+  const classifier = await load(model, { gpu: gpuOf(flags), fetch: fetchProgress(terminal) });
   const done: FilePrediction[] = [];
   const failed: { path: string; reason: string }[] = [];
   const options = { topK: flags.topK, ...(flags.batchSize !== undefined && { batchSize: flags.batchSize }) };

@@ -20,7 +20,7 @@ export interface ValidateFlags {
 export async function validate(paths: readonly string[], flags: ValidateFlags): Promise<number> {
   const terminal = new Terminal();
   const files = await findFixtures(paths);
-  const gpu = await gpuOf(flags);
+  const gpu = await gpuOf(flags)();
   const verdicts: Verdict[] = [];
   for (const path of files) {
     if (!flags.json) terminal.live(`  ${bar(verdicts.length / files.length)}  ${verdicts.length}/${files.length}  ${oneLine(path)}`);
