@@ -52,6 +52,8 @@ export interface MemoryReport {
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, GPUBuffer[]>();
+  /** Every buffer there is, with its size: free ones and those in use. */
+  readonly #all = new Map<GPUBuffer, number>();
   readonly #onError: (error: Promise<GPUError | null>, what: string) => void;
   /** A net under scopes and `dispose`: a storage that nobody holds any more gives its buffer back. */
   readonly #forgotten = new FinalizationRegistry<{ buffer: GPUBuffer; size: number }>(({ buffer, size }) => this.#giveBack(size, buffer));
@@ -66,7 +68,7 @@ export class BufferPool {
   }
 
   take(storage: Storage): GPUBuffer {
-    const size = sizeClass(storage.bytes);
+    const size = this.#sizeFor(storage.bytes);
     const buffer = this.#free.get(size)?.pop() ?? this.#create(storage.bytes, size);
     this.#live += size;
     this.#liveBuffers++;
@@ -76,12 +78,11 @@ export class BufferPool {
 
   give(storage: Storage, buffer: GPUBuffer): void {
     this.#forgotten.unregister(storage);
-    this.#giveBack(sizeClass(storage.bytes), buffer);
+    this.#giveBack(this.#sizeFor(storage.bytes), buffer);
   }
 
   #create(bytes: number, size: number): GPUBuffer {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const limit = this.#limit;
     if (bytes > limit) {
       throw new DeviceError(
         `a tensor of ${megabytes(bytes)} is larger than this adapter can bind (${megabytes(limit)}); use a smaller batch or image size`,
@@ -91,13 +92,17 @@ export class BufferPool {
     this.#peak = Math.max(this.#peak, this.#allocated);
     this.#device.pushErrorScope('out-of-memory');
     const buffer = this.#device.createBuffer({ label: `graft ${size} B`, size, usage: STORAGE });
-    this.#onError(this.#device.popErrorScope(), `allocating ${megabytes(bytes)} (${megabytes(this.#live)} in use)`);
+    this.#all.set(buffer, size);
+    const outcome = this.#device.popErrorScope();
+    outcome.then((error) => error && this.#forget(buffer), () => undefined);
+    this.#onError(outcome, `allocating ${megabytes(bytes)} (${megabytes(this.#live)} in use)`);
     return buffer;
   }
 
   #giveBack(size: number, buffer: GPUBuffer): void {
     this.#live -= size;
     this.#liveBuffers--;
+    if (!this.#all.has(buffer)) return;
     const list = this.#free.get(size);
     if (list) list.push(buffer);
     else this.#free.set(size, [buffer]);
@@ -106,10 +111,42 @@ export class BufferPool {
   /** Destroys the buffers nobody uses. */
   trim(): void {
     for (const [size, list] of this.#free) {
-      for (const buffer of list) buffer.destroy();
+      for (const buffer of list) {
+        buffer.destroy();
+        this.#all.delete(buffer);
+      }
       this.#allocated -= size * list.length;
     }
     this.#free.clear();
+  }
+
+  /** A buffer that there was no memory for must not be handed out again. */
+  #forget(buffer: GPUBuffer): void {
+    const size = this.#all.get(buffer);
+    if (size === undefined) return;
+    this.#all.delete(buffer);
+    this.#allocated -= size;
+    const list = this.#free.get(size);
+    if (list?.includes(buffer)) list.splice(list.indexOf(buffer), 1);
+  }
+
+  get #limit(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  }
+
+  /** The size class, or the bytes themselves where only those are within the adapter's limit. */
+  #sizeFor(bytes: number): number {
+    const size = sizeClass(bytes);
+    return size > this.#limit ? bytes : size;
+  }
+
+  /** Destroys every buffer, those in use too. */
+  destroy(): void {
+    for (const buffer of this.#all.keys()) buffer.destroy();
+    this.#all.clear();
+    this.#free.clear();
+    this.#allocated = 0;
   }
 
   report(): MemoryReport {

@@ -38,7 +38,7 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   } catch (error) {
     throw new DeviceError(`the adapter '${adapter.info.description}' gave no device: ${(error as Error).message}`);
   }
-  return new Gpu(device, factsOf(adapter.info, device));
+  return new Gpu(device, factsOf(adapter.info, device), true);
 }
 
 let shared: Promise<Gpu> | undefined;

@@ -31,6 +31,7 @@ export interface AdapterFacts {
 export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterFacts;
+  readonly #owned: boolean;
   readonly #pool: BufferPool;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   readonly #params: GPUBuffer;
@@ -45,9 +46,10 @@ export class Gpu {
   #dry: Map<string, Kernel> | undefined;
   #profiler: Profiler | undefined;
 
-  /** Wraps a device of the caller's own; `openGpu` makes one. */
-  constructor(device: GPUDevice, adapter: AdapterFacts) {
+  /** Wraps a device; `openGpu` makes one. `owned`: `destroy` may destroy it. */
+  constructor(device: GPUDevice, adapter: AdapterFacts, owned = false) {
     this.device = device;
+    this.#owned = owned;
     this.adapter = adapter;
     this.#pool = new BufferPool(device, (error, what) => this.#watch(error, what));
     this.#params = device.createBuffer({ label: 'graft params', size: SLOT * SLOTS, usage: 0x40 | 0x08 }); // UNIFORM | COPY_DST
@@ -127,15 +129,13 @@ export class Gpu {
     this.#openEncoder().copyBufferToBuffer(storage.buffer, 0, staging, 0, size);
     this.flush();
     try {
-      await patiently(staging.mapAsync(1));
-    } catch (error) {
+      const failed = await patiently(staging.mapAsync(1)).then(() => undefined, (error: Error) => error);
       await this.#throwErrors();
-      throw new DeviceError(`reading ${bytes} bytes back from the GPU failed: ${(error as Error).message}`);
+      if (failed) throw new DeviceError(`reading ${bytes} bytes back from the GPU failed: ${failed.message}`);
+      return staging.getMappedRange().slice(0, bytes);
+    } finally {
+      staging.destroy();
     }
-    await this.#throwErrors();
-    const copy = staging.getMappedRange().slice(0, bytes);
-    staging.destroy();
-    return copy;
   }
 
   // Recording
@@ -229,11 +229,15 @@ export class Gpu {
       this.#dry = undefined;
     }
     const missing = [...wanted.values()].filter((kernel) => !this.#pipelines.has(kernel.key));
-    const compiled = missing.map(async (kernel) => {
+    this.device.pushErrorScope('validation'); // modules are made at once, their errors come with the scope
+    const pipelines = missing.map((kernel) => this.device.createComputePipelineAsync(this.#descriptor(kernel)));
+    const invalid = this.device.popErrorScope();
+    const compiled = missing.map(async (kernel, i) => {
       try {
-        this.#pipelines.set(kernel.key, await this.device.createComputePipelineAsync(this.#descriptor(kernel)));
+        this.#pipelines.set(kernel.key, await pipelines[i]);
       } catch (error) {
-        throw new DeviceError(`${kernel.name}: the pipeline could not be compiled: ${(error as Error).message}`);
+        const { message } = (await invalid) ?? (error as Error);
+        throw new DeviceError(`${kernel.name}: the pipeline could not be compiled: ${message.split('\n')[0]}`);
       }
     });
     await patiently(Promise.all(compiled));
@@ -262,9 +266,16 @@ export class Gpu {
     return report;
   }
 
-  /** Frees everything. Tensors of this device cannot be used afterwards. */
+  /** Frees everything. Tensors of this device cannot be used afterwards. A device of the caller's own lives on. */
   destroy(): void {
-    this.device.destroy();
+    if (this.#owned) {
+      this.device.destroy();
+      return;
+    }
+    this.flush();
+    this.#pool.destroy();
+    this.#params.destroy();
+    this.#lost = 'the Gpu was destroyed; open a new one';
   }
 
   #pipeline(kernel: Kernel): GPUComputePipeline {
