@@ -115,20 +115,22 @@ fn conv2d(
     }
   }
 
+  // One condition an element and no early exits: loops with exits take compilers for CPU adapters seconds to unroll.
+  var shift: array<Column, TILE_N>;
+  for (var n = 0u; n < TILE_N; n++) { shift[n] = select(Column(), bias[origin + beside[n]], params.bias == 1u); }
   for (var p = 0u; p < TILE_P; p++) {
     let at = pixel + p;
-    if (at >= params.pixels) { break; }
     let row = params.first_y + (at % per_image) / params.extent_x * params.spacing_y;
     let col = params.first_x + (at % params.extent_x) * params.spacing_x;
     let to = (((at / per_image) * params.target_y + row) * params.target_x + col) * width + origin + column;
     for (var n = 0u; n < TILE_N; n++) {
-      if (column + n >= params.columns) { break; }
-      var v = sum[p][n];
-      if (params.bias == 1u) { v += bias[origin + column + n]; }
-      if (params.residual == 1u) { v += residual[to + n]; }
-      // Not max(): a NaN must stay a NaN.
-      if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
-      out[to + n] = v;
+      if (at < params.pixels && column + n < params.columns) {
+        var v = sum[p][n] + shift[n];
+        if (params.residual == 1u) { v += residual[to + n]; }
+        // Not max(): a NaN must stay a NaN.
+        if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
+        out[to + n] = v;
+      }
     }
   }
 }

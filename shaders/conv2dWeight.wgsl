@@ -118,11 +118,10 @@ fn conv2d_weight(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_
   }
 
   let to = (workgroup.z * params.kernel_y + ky) * rows + row;
+  // One condition an element and no early exits: loops with exits take compilers for CPU adapters seconds to unroll.
   for (var r = 0u; r < TILE_R; r++) {
-    if (row + r >= rows) { break; }
     for (var n = 0u; n < TILE_N; n++) {
-      if (column + n >= params.columns) { break; }
-      out[(to + r) * width + origin + column + n] = sum[r][n];
+      if (row + r < rows && column + n < params.columns) { out[(to + r) * width + origin + column + n] = sum[r][n]; }
     }
   }
 }

@@ -58,15 +58,17 @@ fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id
     }
   }
 
+  // One condition an element and no early exits: loops with exits take compilers for CPU adapters seconds to unroll.
+  var shift: array<Column, TILE_N>;
+  for (var n = 0u; n < TILE_N; n++) { shift[n] = select(Column(), bias[min(column + n, params.columns - 1u)], params.bias == 1u); }
   for (var m = 0u; m < TILE_M; m++) {
-    if (row + m >= params.rows) { break; }
     for (var n = 0u; n < TILE_N; n++) {
-      if (column + n >= params.columns) { break; }
-      var v = sum[m][n];
-      if (params.bias == 1u) { v += bias[column + n]; }
-      // Not max(): a NaN must stay a NaN.
-      if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
-      out[(batch * params.rows + row + m) * params.columns + column + n] = v;
+      if (row + m < params.rows && column + n < params.columns) {
+        var v = sum[m][n] + shift[n];
+        // Not max(): a NaN must stay a NaN.
+        if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
+        out[(batch * params.rows + row + m) * params.columns + column + n] = v;
+      }
     }
   }
 }
