@@ -21,11 +21,11 @@ export interface LineChartOptions {
 }
 
 const WIDTH = 400;
-const HEIGHT = 230;
+const HEIGHT = 236;
 const LEFT = 46;
 const RIGHT = 10;
 const TOP = 12;
-const BOTTOM = 30;
+const BOTTOM = 36;
 
 /** A chart over epochs, which fills its container's width. */
 export function lineChart({ title, series, format = short, range, marked }: LineChartOptions): Html {
@@ -41,7 +41,7 @@ export function lineChart({ title, series, format = short, range, marked }: Line
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title} by epoch">
 ${ticks(low, high).map((tick) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${n(y(tick))}" y2="${n(y(tick))}"/><text x="${LEFT - 6}" y="${n(y(tick) + 4)}" text-anchor="end">${format(tick)}</text>`)}
 ${xs.map((epoch) => html`<text x="${n(x(epoch))}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${epoch}</text>`)}
-<text class="axis" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 1}" text-anchor="middle">epoch</text>
+<text class="axis" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 5}" text-anchor="middle">epoch</text>
 ${marked !== undefined && marked >= 1 && html`<line class="marked" x1="${n(x(marked))}" x2="${n(x(marked))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>best epoch: ${marked}</title></line>`}
 ${series.map((one) => line(one, x, y, format))}
 </svg></figure>`;

@@ -66,9 +66,9 @@ export function planPhrase(plan: string): string {
 
 function summary({ model, result }: RunRecord): string {
   const { train, validation } = result.images;
-  const held = validation > 0 ? `, judged on ${counted(validation, 'image')} held out` : '';
-  const what = `${planPhrase(result.recipe.plan)} of a ${architectureTitle(model)}${model.base === null ? ' with random weights' : ` (${model.base})`}`;
-  return `${what[0].toUpperCase()}${what.slice(1)}, trained on ${counted(train, 'image')} in ${counted(model.classes.length, 'class')}${held}.`;
+  const held = validation > 0 ? `, ${counted(validation, 'image')} held out to choose the best epoch` : '';
+  const from = model.base === null ? 'from random weights' : `from ${model.base}`;
+  return `${architectureTitle(model)} ${from}: ${planPhrase(result.recipe.plan)} trained on ${counted(train, 'image')} in ${counted(model.classes.length, 'class')}${held}.`;
 }
 
 function interval({ accuracy, count: images }: Evaluation): string {
@@ -137,9 +137,10 @@ function network(parts: readonly NetworkPart[]): Html {
 
 function trainedSentence({ parameters, batchNorm, features, trained }: FineTuneResult): string {
   const { trainable, frozen } = parameters;
-  const norms = batchNorm.held === batchNorm.total ? `all ${batchNorm.total} batch norms` : `${batchNorm.held} of ${batchNorm.total} batch norms`;
+  const norms = batchNorm.held === batchNorm.total ? `all ${batchNorm.total} batch norms` : batchNorm.held === 0 ? `none of ${batchNorm.total} batch norms` : `${batchNorm.held} of ${batchNorm.total} batch norms`;
   const names = trained.length <= 4 ? ` (${trained.join(', ')})` : '';
-  return `${count(trainable.elements)} parameters in ${counted(trainable.tensors, 'tensor')} were trained${names}; ${count(frozen.elements)} in ${counted(frozen.tensors, 'tensor')} kept every bit, and ${norms} held their statistics.`
+  const rest = frozen.tensors > 0 ? `${count(frozen.elements)} in ${counted(frozen.tensors, 'tensor')} kept every bit, and ` : '';
+  return `${count(trainable.elements)} parameters in ${counted(trainable.tensors, 'tensor')} were trained${names}; ${rest}${norms} held their statistics.`
     + (features ? ' As nothing before the last layer changes, each image went through the network once.' : '');
 }
 
@@ -150,7 +151,7 @@ function worst(judged: Evaluation, classes: readonly string[], pictures: Picture
   return html`<p class="quiet">${all.length > shown.length ? `The ${shown.length} surest of ${all.length} mistakes` : counted(all.length, 'mistake')}, the surest first. Some may be mistakes of the labels.</p>
 <ul class="mistakes">${shown.map(({ name, label, predicted, confidence, labelProbability }) => {
     const picture = pictures.get(name);
-    return html`<li>${picture?.startsWith('data:image/') ? html`<img src="${picture}" alt="" loading="lazy">` : html`<span class="noimage">no picture</span>`}<div><span class="said">${classes[predicted]} ${percent(confidence)}</span>is ${classes[label]} <span class="quiet">${percent(labelProbability)}</span><span class="file">${name}</span></div></li>`;
+    return html`<li>${picture?.startsWith('data:image/') ? html`<img src="${picture}" alt="">` : html`<span class="noimage">no picture</span>`}<div><span class="said">${classes[predicted]} <span class="num">${percent(confidence)}</span></span>is ${classes[label]} <span class="quiet num">${percent(labelProbability)}</span><span class="file">${name}</span></div></li>`;
   })}</ul>`;
 }
 

@@ -16,8 +16,8 @@ section,.head{background:var(--card);border:1px solid var(--line);border-radius:
 .headline{text-align:right}
 .headline b{display:block;font-size:clamp(2.6rem,9vw,4rem);line-height:1;letter-spacing:-.03em;font-weight:700;color:var(--accent);font-variant-numeric:tabular-nums;white-space:nowrap}
 .headline span{font-size:.9rem}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;background:var(--line);border:1px solid var(--line);border-radius:12px;overflow:hidden;margin:0 0 16px;padding:0}
-.facts div{background:var(--card);padding:13px 16px}
+.facts{display:flex;flex-wrap:wrap;gap:1px;background:var(--line);border:1px solid var(--line);border-radius:12px;overflow:hidden;margin:0 0 16px;padding:0}
+.facts div{flex:1 1 150px;background:var(--card);padding:13px 16px}
 .facts dt{color:var(--quiet);font-size:.8rem}
 .facts dd{margin:0;font-weight:600;font-variant-numeric:tabular-nums}
 .facts small{display:block;font-weight:400;color:var(--quiet);font-size:.8rem}
@@ -49,12 +49,13 @@ svg g circle{fill:currentColor}
 .network .partly{border-color:var(--accent);background:linear-gradient(90deg,var(--held) 50%,color-mix(in srgb,var(--accent) 35%,var(--held)) 50%)}
 .scroll{overflow-x:auto;margin:0 -4px;padding:0 4px 4px}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-th,td{text-align:left;padding:5px 14px 5px 0;vertical-align:top}
+th,td{overflow-wrap:break-word;text-align:left;padding:5px 14px 5px 0;vertical-align:top}
 thead th{color:var(--quiet);font-weight:500;border-bottom:1px solid var(--line)}
 tbody th{font-weight:500}
 .pairs{columns:2;column-gap:32px;padding-left:1.1em;margin:.2em 0 0}
 .pairs li{break-inside:avoid}
 .matrix{border-spacing:2px;border-collapse:separate;font-size:.85rem}
+.matrix tbody th{vertical-align:middle}
 .matrix th{border:0;padding:2px 6px 2px 0;max-width:150px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;color:var(--ink);font-weight:500}
 .matrix thead th{vertical-align:bottom;padding:0;height:auto;max-width:none}
 .matrix thead th:not(.corner) span{writing-mode:vertical-rl;transform:rotate(180deg);max-height:130px;overflow:hidden;text-overflow:ellipsis;display:inline-block;padding:2px 0;line-height:36px}
@@ -75,7 +76,7 @@ tbody th{font-weight:500}
 .mistakes div{padding:8px 10px}
 .mistakes .said{color:var(--wrong);font-weight:600;display:block}
 .mistakes .file{color:var(--quiet);font-size:.75rem;display:block;margin-top:3px}
-.bar{white-space:nowrap}
+.bar,.num{white-space:nowrap}
 .track{display:inline-block;width:90px;height:8px;border-radius:4px;background:var(--held);vertical-align:middle;margin-right:6px;overflow:hidden}
 .track span{display:block;height:100%;background:var(--accent)}
 .compare{display:grid;gap:8px;margin:6px 0 18px}
@@ -86,7 +87,9 @@ tbody th{font-weight:500}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(380px,100%),1fr));gap:16px;align-items:start}
 .two section{margin:0}
 .two{margin-bottom:16px}
-.settings th{color:var(--quiet);font-weight:400;white-space:nowrap}
+.settings td{overflow-wrap:anywhere}
+.settings th{color:var(--quiet);font-weight:400;min-width:8em}
+.classes tbody th{min-width:6em;max-width:22em}
 details{margin:.6em 0}
 summary{cursor:pointer;color:var(--accent)}
 code,pre{font:.86em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
@@ -95,6 +98,6 @@ footer{color:var(--quiet);font-size:.85rem;padding:4px 4px 0}
 @media (max-width:640px){main{padding:14px 10px 32px}section,.head{padding:16px 14px}.head{grid-template-columns:1fr}.headline{text-align:left}.pairs{columns:1}
 .network{flex-direction:column}.network li{margin:0 0 22px;display:grid;grid-template-columns:1fr 1fr;text-align:left;padding:8px 14px;align-items:center}.network li:last-child{margin-bottom:0}.network .state{margin:0;grid-row:2;grid-column:1}.network small{grid-column:2;grid-row:1/3;text-align:right}
 .network li:not(:last-child)::after{content:"\\2193";right:auto;left:20px;top:auto;bottom:-24px;transform:none}
-.mistakes{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px}.track{width:56px}.classes .quiet{display:none}.compare div{grid-template-columns:1fr 74px}.compare .track{grid-row:2;grid-column:1/3}.facts{grid-template-columns:1fr 1fr}}
+.mistakes{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px}.track{width:56px}.classes .quiet{display:none}.compare div{grid-template-columns:1fr 74px}.compare .track{grid-row:2;grid-column:1/3}.facts div{flex-basis:130px}}
 @media print{:root{color-scheme:light;--ground:#fff;--card:#fff;--ink:#111;--quiet:#555;--line:#ccc;--accent:#1f7a4d;--accent-ink:#fff;--wrong:#b3412e;--first:#1f7a4d;--second:#b86a11;--third:#3b6ea8;--held:#eee}body{font-size:11pt}main{max-width:none;padding:0}section,.head,.facts{break-inside:avoid;border-color:#ccc}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `;
