@@ -129,11 +129,16 @@ export class Optimizer {
 function checkOptions(options: OptimizerOptions): void {
   const known = Object.keys(STATE_NAMES);
   if (!known.includes(options.name)) throw new UsageError(`no optimizer is called '${options.name as string}'.${suggest(options.name, known)}`);
-  if (!(options.lr > 0)) throw new UsageError(`${options.name}: the learning rate must be positive, got ${options.lr}`);
-  if (options.weightDecay !== undefined && !(options.weightDecay >= 0)) {
-    throw new UsageError(`${options.name}: weight decay must not be negative, got ${options.weightDecay}`);
+  const { name, lr, weightDecay = 0 } = options;
+  if (!(lr > 0 && lr < Infinity)) throw new UsageError(`${name}: the learning rate must be positive, got ${lr}`);
+  if (!(weightDecay >= 0)) throw new UsageError(`${name}: weight decay must not be negative, got ${weightDecay}`);
+  if (options.name === 'adamw') {
+    const { betas = [0, 0], eps = 0 } = options;
+    if (!betas.every((beta) => beta >= 0 && beta < 1)) throw new UsageError(`adamw: betas must be at least 0 and below 1, got ${betas.join(', ')}`);
+    if (!(eps >= 0)) throw new UsageError(`adamw: eps must not be negative, got ${eps}`);
+    return;
   }
-  if (options.name === 'sgd' && options.nesterov && !options.momentum) {
-    throw new UsageError('sgd: Nesterov needs a momentum above 0');
-  }
+  const { momentum = 0 } = options;
+  if (!(momentum >= 0)) throw new UsageError(`sgd: momentum must be at least 0, got ${momentum}`);
+  if (options.nesterov && momentum === 0) throw new UsageError('sgd: Nesterov needs a momentum above 0');
 }
