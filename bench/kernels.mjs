@@ -2,6 +2,7 @@
 // machine's adapter. Each result is checked against sums in double precision before it is timed.
 //
 //   node bench/kernels.mjs [--only TEXT] [--seconds S]    TEXT: a part of a row's name, such as "3x3" or "dW"
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createServer } from 'vite';
 
@@ -143,14 +144,20 @@ async function row(name, flops, run, expected, scale) {
     }
   }
   let best = Infinity;
+  let bestCpu = Infinity;
   const until = performance.now() + 1000 * Number(args.seconds);
   for (let n = 0; n < 3 || performance.now() < until; n++) {
     const started = performance.now();
+    const cpu = process.cpuUsage();
     run().dispose();
     await gpu.sync();
     best = Math.min(best, performance.now() - started);
+    const { user, system } = process.cpuUsage(cpu);
+    bestCpu = Math.min(bestCpu, (user + system) / 1000);
   }
-  console.log(`${name.padEnd(48)} ${(flops / best / 1e6).toFixed(1).padStart(8)} GFLOP/s ${best.toFixed(2).padStart(9)} ms`);
+  // What a software adapter would reach with all cores to itself: steadier than the time on a machine with other work.
+  const alone = gpu.adapter.software ? `${((flops / bestCpu / 1e6) * cpus().length).toFixed(1).padStart(8)} by CPU time` : '';
+  console.log(`${name.padEnd(48)} ${(flops / best / 1e6).toFixed(1).padStart(8)} GFLOP/s ${best.toFixed(2).padStart(9)} ms${alone}`);
 }
 
 function random(count) {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ShapeError } from '../src/errors';
 import { openGpu } from '../src/gpu/device';
-import type { Gpu } from '../src/gpu/gpu';
+import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from '../src/kernels/conv2d';
 import { conv2dShape, type ConvOptions } from '../src/kernels/conv2dShape';
 import { Tensor } from '../src/tensor';
@@ -78,10 +78,17 @@ function everyProduct(c: Case, visit: (x: number, weight: number, out: number) =
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-describe('conv2d', () => {
+/** As this adapter runs it, and as one without subgroups does. */
+const WAYS: readonly [string, Partial<AdapterFacts>][] = [
+  ['as this adapter does', {}],
+  ['without sharing', { software: false, sharedLanes: 1 }],
+];
+
+describe.each(WAYS)('conv2d, %s', (_, facts) => {
   let gpu: Gpu;
   beforeAll(async () => {
-    gpu = await openGpu();
+    const opened = await openGpu();
+    gpu = new Gpu(opened.device, { ...opened.adapter, ...facts });
   });
   afterAll(() => gpu.destroy());
 

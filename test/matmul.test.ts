@@ -1,7 +1,7 @@
 /** Matrix products against plain loops in double precision. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
-import type { Gpu } from '../src/gpu/gpu';
+import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
 import { matmul } from '../src/kernels/matmul';
 import { Tensor } from '../src/tensor';
 import { expectNear, numbers } from './support/numbers';
@@ -36,10 +36,18 @@ function product(a: Float32Array, b: Float32Array, [batch, m, n, k]: readonly nu
   return out;
 }
 
-describe('matmul', () => {
+/** How this adapter would run it, and the two ways of other adapters: without subgroups, and as on a GPU. */
+const WAYS: readonly [string, Partial<AdapterFacts>][] = [
+  ['as this adapter does', {}],
+  ['without sharing', { software: true, sharedLanes: 1 }],
+  ['in workgroup memory', { software: false, sharedLanes: 1 }],
+];
+
+describe.each(WAYS)('matmul, %s', (_, facts) => {
   let gpu: Gpu;
   beforeAll(async () => {
-    gpu = await openGpu();
+    const opened = await openGpu();
+    gpu = new Gpu(opened.device, { ...opened.adapter, ...facts });
   });
   afterAll(() => gpu.destroy());
 

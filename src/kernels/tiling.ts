@@ -68,7 +68,7 @@ export function chooseTiling(gpu: Gpu, extent: number, groups: number, rows: num
   let best: Tiling | undefined;
   let bestCost = Infinity;
   for (const lanes of new Set([gpu.adapter.sharedLanes, 1])) {
-    const tileRows = lanes === 1 ? (rows >= 8 ? 8 : rows >= 4 ? 4 : 1) : 2 * lanes;
+    const tileRows = lanes === 1 ? (rows >= 8 ? 8 : rows >= 4 ? 4 : 1) : rows > lanes ? 2 * lanes : lanes;
     for (const [width, columns] of COLUMN_TILES) {
       if (extent % width !== 0 || (scalar && width > 1)) continue;
       const perGroup = Math.ceil(extent / width / columns);
