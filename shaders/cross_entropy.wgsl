@@ -20,10 +20,10 @@ fn row_loss(i: u32) -> f32 {
   var sum = 0.0;
   var total = 0.0;
   for (var c = 0u; c < params.classes; c++) {
-    sum += exp(x[start + c] - maximum);
+    sum += exp_of(x[start + c] - maximum);
     total += x[start + c] - maximum;
   }
-  let log_sum = log(sum);
+  let log_sum = log_of(sum);
   let picked = x[start + u32(labels[i])] - maximum;
   // Without smoothing the mean is left out, not multiplied by zero: an infinite logit must not make a NaN of it.
   var value = log_sum - picked;
@@ -49,10 +49,10 @@ fn cross_entropy_with_gradient(@builtin(global_invocation_id) id: vec3u, @builti
   var maximum = x[start];
   for (var c = 1u; c < params.classes; c++) { maximum = max(maximum, x[start + c]); }
   var sum = 0.0;
-  for (var c = 0u; c < params.classes; c++) { sum += exp(x[start + c] - maximum); }
+  for (var c = 0u; c < params.classes; c++) { sum += exp_of(x[start + c] - maximum); }
   let share = params.smoothing / f32(params.classes);
   for (var c = 0u; c < params.classes; c++) {
     let hit = select(0.0, 1.0 - params.smoothing, c == u32(labels[i]));
-    dx[start + c] = (exp(x[start + c] - maximum) / sum - hit - share) / f32(params.rows);
+    dx[start + c] = (exp_of(x[start + c] - maximum) / sum - hit - share) / f32(params.rows);
   }
 }

@@ -21,7 +21,7 @@ fn measure(row: u32) -> Row {
   var maximum = x[start];
   for (var k = 1u; k < params.extent; k++) { maximum = max(maximum, x[start + k * params.inner]); }
   var sum = 0.0;
-  for (var k = 0u; k < params.extent; k++) { sum += exp(x[start + k * params.inner] - maximum); }
+  for (var k = 0u; k < params.extent; k++) { sum += exp_of(x[start + k * params.inner] - maximum); }
   return Row(start, maximum, sum);
 }
 
@@ -32,7 +32,7 @@ fn softmax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let row = measure(i);
   for (var k = 0u; k < params.extent; k++) {
     let at = row.start + k * params.inner;
-    out[at] = exp(x[at] - row.maximum) / row.sum;
+    out[at] = exp_of(x[at] - row.maximum) / row.sum;
   }
 }
 
@@ -41,7 +41,7 @@ fn log_softmax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
   let i = flat_index(id, groups, WORKGROUP);
   if (i >= params.rows) { return; }
   let row = measure(i);
-  let log_sum = log(row.sum);
+  let log_sum = log_of(row.sum);
   for (var k = 0u; k < params.extent; k++) {
     let at = row.start + k * params.inner;
     out[at] = x[at] - row.maximum - log_sum;
@@ -74,6 +74,6 @@ fn log_softmax_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
   for (var k = 0u; k < params.extent; k++) { total += dy[start + k * params.inner]; }
   for (var k = 0u; k < params.extent; k++) {
     let at = start + k * params.inner;
-    out[at] = dy[at] - exp(x[at]) * total;
+    out[at] = dy[at] - exp_of(x[at]) * total;
   }
 }

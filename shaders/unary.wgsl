@@ -28,7 +28,7 @@ fn relu_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 
 fn logistic(v: f32) -> f32 {
   // Of the two forms, the one whose exponential cannot overflow.
-  let e = exp(-abs(v));
+  let e = exp_of(-abs(v));
   return select(1.0 / (1.0 + e), e / (1.0 + e), v < 0.0);
 }
 

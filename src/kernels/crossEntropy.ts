@@ -2,13 +2,14 @@
 import { DtypeError, ShapeError, UsageError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
+import floatLib from '../../shaders/lib/float.wgsl?raw';
 import grid from '../../shaders/lib/grid.wgsl?raw';
 import source from '../../shaders/cross_entropy.wgsl?raw';
 import { elements } from './launch';
 import { mean } from './reduce';
 
-const lossOnly = new Kernel('cross_entropy', [grid, source], 'cross_entropy');
-const lossAndGradient = new Kernel('cross_entropy_with_gradient', [grid, source], 'cross_entropy_with_gradient');
+const lossOnly = new Kernel('cross_entropy', [floatLib, grid, source], 'cross_entropy');
+const lossAndGradient = new Kernel('cross_entropy_with_gradient', [floatLib, grid, source], 'cross_entropy_with_gradient');
 
 /**
  * Loss of each row of logits [N, C] against class indices [N] (i32, each in [0, C); the caller checks the values while

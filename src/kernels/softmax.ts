@@ -2,6 +2,7 @@
 import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
+import floatLib from '../../shaders/lib/float.wgsl?raw';
 import grid from '../../shaders/lib/grid.wgsl?raw';
 import source from '../../shaders/softmax.wgsl?raw';
 import { axisOf, elements } from './launch';
@@ -9,10 +10,10 @@ import { axisOf, elements } from './launch';
 export type SoftmaxName = 'softmax' | 'log_softmax';
 
 const KERNELS = {
-  softmax: new Kernel('softmax', [grid, source], 'softmax'),
-  log_softmax: new Kernel('log_softmax', [grid, source], 'log_softmax'),
-  softmax_backward: new Kernel('softmax_backward', [grid, source], 'softmax_backward'),
-  log_softmax_backward: new Kernel('log_softmax_backward', [grid, source], 'log_softmax_backward'),
+  softmax: new Kernel('softmax', [floatLib, grid, source], 'softmax'),
+  log_softmax: new Kernel('log_softmax', [floatLib, grid, source], 'log_softmax'),
+  softmax_backward: new Kernel('softmax_backward', [floatLib, grid, source], 'softmax_backward'),
+  log_softmax_backward: new Kernel('log_softmax_backward', [floatLib, grid, source], 'log_softmax_backward'),
 };
 
 /** (Log-)softmax of `x` along `dim`. */

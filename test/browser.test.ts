@@ -1,0 +1,103 @@
+/** The same fixtures, the same validator, the same verdicts in headless Chromium; and a short fine-tuning there. */
+import { readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { launch, type Browser, type Page } from 'puppeteer-core';
+import { createServer, type ViteDevServer } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGpu } from '../src/gpu/device';
+import type { Gpu } from '../src/gpu/gpu';
+import { openFile } from '../src/node/fileSource';
+import { findBrowser } from '../src/node/system.mjs';
+import { openWeights } from '../src/weights/open';
+import { validateFixture } from '../src/validate/validate';
+import { formatVerdicts, type Verdict } from '../src/validate/verdict';
+import type { TestPage } from './browser/page';
+
+const executable = findBrowser();
+if (executable === null) console.warn('browser.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
+
+/** Full-size networks take minutes on the software adapter of a browser; Node runs them. */
+const folders = ['ops', 'optim', 'train'];
+const fixtures = folders.flatMap((folder) =>
+  readdirSync(join('test/fixtures', folder))
+    .filter((name) => name.endsWith('.safetensors') && (folder !== 'train' || /_w\d+_/.test(name)))
+    .map((name) => `${folder}/${name}`));
+
+const SWIFTSHADER = ['--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--disable-vulkan-surface'];
+
+describe.skipIf(executable === null)('in a browser', () => {
+  let server: ViteDevServer | undefined;
+  let browser: Browser | undefined;
+  let page: Page;
+  let gpu: Gpu | undefined;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    server = await createServer({
+      configFile: false, root: resolve('.'), logLevel: 'error',
+      server: { port: 0, host: '127.0.0.1', watch: null, hmr: false }, optimizeDeps: { noDiscovery: true },
+    });
+    await server.listen();
+    const address = server.httpServer?.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    browser = await launch({
+      executablePath: executable ?? '', headless: true, protocolTimeout: 600_000,
+      args: ['--no-sandbox', '--enable-unsafe-webgpu', ...(process.platform === 'linux' ? SWIFTSHADER : [])],
+    });
+    page = await browser.newPage();
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });
+    await page.goto(`http://127.0.0.1:${port}/test/browser/index.html`);
+    await page.waitForFunction('window.graftTest !== undefined');
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+    gpu?.destroy();
+  });
+
+  /** Calls a method of the page's `graftTest` with JSON arguments. */
+  function call<K extends keyof TestPage>(method: K, ...args: Parameters<TestPage[K]>): ReturnType<TestPage[K]> {
+    return page.evaluate(`window.graftTest.${method}(...${JSON.stringify(args)})`) as ReturnType<TestPage[K]>;
+  }
+
+  it('finds an adapter', async () => {
+    expect(await call('adapter')).toMatchObject({ description: expect.any(String) as string });
+  });
+
+  it('passes the fixtures, with Node\'s verdicts', async () => {
+    const verdicts: Verdict[] = [];
+    for (let i = 0; i < fixtures.length; i += 32) verdicts.push(...(await call('validate', fixtures.slice(i, i + 32))));
+    expect(verdicts.filter(({ status }) => status !== 'pass').map((v) => formatVerdicts([v]))).toEqual([]);
+
+    gpu = await openGpu();
+    for (const [i, name] of fixtures.entries()) {
+      const file = await openWeights(await openFile(join('test/fixtures', name)));
+      const node = await validateFixture(gpu, file, name);
+      await file.close();
+      const summary = ({ name: n, op, status, loosened, checks }: Verdict): unknown => ({ n, op, status, loosened, checks: checks.map(({ tensor, pass, bound }) => ({ tensor, pass, bound })) });
+      expect(summary(verdicts[i])).toEqual(summary(node));
+    }
+    expect(fixtures.length).toBeGreaterThan(280);
+    expect(fixtures.every((name) => statSync(join('test/fixtures', name)).size > 0)).toBe(true);
+  }, 300_000);
+
+  it('gives a broken file a verdict, not a crash', async () => {
+    const [missing, json] = await call('validate', ['ops/nothing.safetensors', 'optim/schedules.json']);
+    expect(missing.status).toBe('error');
+    expect(json).toMatchObject({ status: 'error', op: '' });
+  });
+
+  it('trains a small network on drawn images', async () => {
+    const { losses, accuracy, growth } = await call('fineTune', 60);
+    const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(mean(losses.slice(-4))).toBeLessThan(mean(losses.slice(0, 4)) / 3);
+    expect(accuracy).toBeGreaterThan(0.6);
+    expect(growth).toBe(0);
+  }, 300_000);
+
+  it('has nothing to complain about on the console', () => {
+    expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
+  });
+});
