@@ -26,8 +26,9 @@ fn transpose(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
     let group = matrix - batch * params.groups;
     let start = ((batch * params.rows + row) * params.groups + group) * params.cols;
     let to = (batch * params.cols * params.groups + group) * params.rows + row;
-    for (var col = first; col < min(first + RUN, params.cols); col++) {
-      out[to + col * to_stride] = x[start + col];
+    for (var i = 0u; i < RUN; i++) {
+      let col = first + i;
+      if (col < params.cols) { out[to + col * to_stride] = x[start + col]; }
     }
   }
 }

@@ -98,6 +98,7 @@ function isSoftware(info: GPUAdapterInfo): boolean {
 function factsOf(info: GPUAdapterInfo, gpuDevice: GPUDevice): AdapterFacts {
   const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = info;
   const software = isSoftware(info);
-  const shares = software && gpuDevice.features.has('subgroups') && subgroupMinSize === subgroupMaxSize && (subgroupMinSize === 4 || subgroupMinSize === 8);
-  return { vendor, architecture, device, description, software, sharedLanes: shares ? subgroupMinSize : 1 };
+  // llvmpipe has subgroups of eight. SwiftShader has four, and gains nothing from sharing.
+  const shares = software && gpuDevice.features.has('subgroups') && subgroupMinSize === 8 && subgroupMaxSize === 8;
+  return { vendor, architecture, device, description, software, sharedLanes: shares ? 8 : 1 };
 }

@@ -24,7 +24,7 @@ export interface AdapterFacts {
   readonly description: string;
   /** True for an adapter that runs on the CPU. */
   readonly software: boolean;
-  /** Invocations of a subgroup that share what they read: its size on a software adapter that has subgroups, else 1. */
+  /** Invocations of a subgroup that had better share what they read: 8 on a software adapter with such subgroups, else 1. */
   readonly sharedLanes: number;
 }
 
