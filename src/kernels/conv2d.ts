@@ -5,11 +5,13 @@
  * (shaders/conv2d.wgsl), the weight gradient has its own (shaders/conv2dWeight.wgsl).
  */
 import { ShapeError, formatShape } from '../errors';
+import type { Gpu } from '../gpu/gpu';
 import { Tensor } from '../tensor';
 import gatherSource from '../../shaders/conv2d.wgsl?raw';
 import weightSource from '../../shaders/conv2dWeight.wgsl?raw';
 import { conv2dShape, forwardWalk, gradientWalks, type ConvOptions, type Walk } from './conv2dShape';
 import { sameShape } from './launch';
+import { matmul } from './matmul';
 import { sum } from './reduce';
 import { chooseTiling, TiledKernel } from './tiling';
 import { swapMatrixAxes } from './transpose';
@@ -46,6 +48,9 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions, epilogue
   if (residual && !sameShape(residual.shape, shape)) {
     throw new ShapeError(`conv2d: the residual must have the output's shape ${formatShape(shape)}, got ${formatShape(residual.shape)}`);
   }
+  if (!residual && isMatrixProduct(x.gpu, weight.shape, options)) {
+    return matmul(x.view([shape[0] * shape[1] * shape[2], x.shape[3]]), weight.view(weight.shape.slice(2)), epilogue).view(shape);
+  }
   const out = Tensor.empty(x.gpu, shape);
   const [y, xs] = [0, 1].map((axis) => forwardWalk(shape[1 + axis], weight.shape[axis], stride[axis], padding[axis], dilation[axis]));
   gather(x, weight, out, y, xs, groups, epilogue);
@@ -60,6 +65,10 @@ export function conv2dBackwardInput(dy: Tensor, weight: Tensor, xShape: readonly
   assertGradient(dy, conv2dShape(xShape, weight.shape, options));
   const { stride, padding, dilation, groups } = options;
   const [kh, kw, perGroup, width] = weight.shape;
+  if (isMatrixProduct(dy.gpu, weight.shape, options)) {
+    const pixels = xShape[0] * xShape[1] * xShape[2];
+    return matmul(dy.view([pixels, width]), weight.view([perGroup, width]), { transposeB: true }).view(xShape);
+  }
   const swapped = swapMatrixAxes(weight, [kh * kw, perGroup, groups, width / groups]);
   const transposed = swapped.view([kh, kw, width / groups, perGroup * groups]);
   const dx = Tensor.empty(dy.gpu, xShape);
@@ -113,6 +122,11 @@ export function conv2dBackwardWeight(x: Tensor, dy: Tensor, weightShape: readonl
   const dw = sum(partial, [0]);
   partial.dispose();
   return dw;
+}
+
+/** Whether to leave the work to `matmul`: only on GPUs, where it uses workgroup memory, and for 1 x 1 kernels. */
+function isMatrixProduct(gpu: Gpu, [kh, kw]: readonly number[], { stride, padding, groups }: ConvOptions): boolean {
+  return !gpu.adapter.software && kh * kw * groups === 1 && stride.every((s) => s === 1) && padding.every((p) => p === 0);
 }
 
 /** One dispatch of shaders/conv2d.wgsl: every position of the two walks, all channels. */

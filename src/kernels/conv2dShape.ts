@@ -27,6 +27,7 @@ export function conv2dShape(x: readonly number[], weight: readonly number[], opt
     throw new ShapeError(`conv2d: ${channels} input channels are not ${groups} group(s) of the weight's ${perGroup}: ${got}`);
   }
   if (out % groups !== 0) throw new ShapeError(`conv2d: ${out} output channels do not divide into ${groups} groups: ${got}`);
+  if (images < 1) throw new ShapeError(`conv2d: the batch is empty, ${got}`);
   const extents = [
     [height, kh],
     [width, kw],

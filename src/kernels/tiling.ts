@@ -79,7 +79,7 @@ export function chooseTiling(gpu: Gpu, extent: number, groups: number, rows: num
       const loads = elements + tileRows / lanes;
       const vectors = lanes > 1 ? Math.ceil(tiles / lanes) : tiles / 8;
       const work = tileRows * elements + (lanes > 1 ? tileRows : 0);
-      const cost = (vectors * (LOAD * loads + work)) / Math.min(tileRows, rows);
+      const cost = (vectors * (LOAD * loads + work)) / Math.min(tileRows, Math.max(1, rows));
       if (cost >= bestCost) continue;
       bestCost = cost;
       const down = lanes > 1 ? 1 : Math.max(1, Math.min(64 / across, 2 ** Math.ceil(Math.log2(rows / tileRows))));
