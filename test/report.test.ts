@@ -24,7 +24,7 @@ function evaluation(classes: number, perClass = 6): Evaluation {
   return { count: predictions.length, loss: 0.7, accuracy: hits / predictions.length, confusion, predictions };
 }
 
-function record({ classes = ['cat', 'dog'], name = 'photos', result = {}, ...rest }: { classes?: readonly string[]; name?: string; result?: Partial<FineTuneResult> } & Partial<RunRecord> = {}): RunRecord {
+function record({ classes = ['cat', 'dog'], name = 'photos', result = {}, ...rest }: { classes?: readonly string[]; name?: string; result?: Partial<FineTuneResult> } & Partial<Omit<RunRecord, 'result'>> = {}): RunRecord {
   const full: FineTuneResult = {
     recipe: {
       plan: 'head', epochs: 3, batchSize: 32, optimizer: { name: 'adamw', lr: 0.01 }, schedule: 'cosine', labelSmoothing: 0,

@@ -1,7 +1,10 @@
 /** Values of options: checked where they are read, with the option's name in the message. */
-import { UsageError, suggest } from '../errors';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DeviceError, UsageError, suggest } from '../errors';
 import { openGpu } from '../gpu/device';
 import type { Gpu } from '../gpu/gpu';
+import { probeAdapter } from '../node/probe.mjs';
 
 interface NumberRange {
   readonly least?: number;
@@ -38,7 +41,30 @@ export const GPU_KINDS = ['hardware', 'software'] as const;
 /** Opens the device a command runs on, once, when it is first asked for. */
 export function gpuOf({ gpu }: { readonly gpu?: (typeof GPU_KINDS)[number] }): () => Promise<Gpu> {
   let opened: Promise<Gpu> | undefined;
-  return () => (opened ??= openGpu(gpu === undefined ? {} : { prefer: gpu }));
+  return () => (opened ??= quietly(() => openGpu(gpu === undefined ? {} : { prefer: gpu })));
+}
+
+/**
+ * Without any Vulkan driver, Dawn writes a page of its own to stderr before it says so. Where none is to be seen, a
+ * child process is asked first, whose stderr is not ours.
+ */
+async function quietly(open: () => Promise<Gpu>): Promise<Gpu> {
+  if (process.platform === 'linux' && !vulkanDriverSeen()) {
+    const probe = await probeAdapter();
+    if (probe.status !== 'ok' && probe.status !== 'no-package') {
+      throw new DeviceError("no WebGPU adapter was found; install a GPU driver with Vulkan, or a software one ('graft doctor' shows the command)");
+    }
+  }
+  return open();
+}
+
+function vulkanDriverSeen(): boolean {
+  const told = process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES;
+  if (told) return told.split(':').some((path) => existsSync(path));
+  return ['/etc', '/usr/local/etc', '/usr/local/share', '/usr/share'].some((base) => {
+    const folder = join(base, 'vulkan', 'icd.d');
+    return existsSync(folder) && readdirSync(folder).length > 0;
+  });
 }
 
 /** `--weights`: `random` (or `none`) asks for random ones. */

@@ -15,6 +15,7 @@ import type { PublishedWeights } from '../weights/manifest';
 import { fetchWeights } from './fetchWeights';
 import type { FetchOptions } from './fetchWeights';
 import { loadFile, loadModelDir, pathKind, readModelCard } from './modelDir';
+import type { OpenDevice } from './modelDir';
 import { packageRoot } from './packageRoot';
 
 export interface LoadModelOptions extends LoadOptions {
@@ -30,8 +31,6 @@ export interface LoadModelOptions extends LoadOptions {
   /** For weights that must be downloaded first. */
   readonly fetch?: FetchOptions;
 }
-
-type OpenDevice = () => Promise<Gpu>;
 
 /**
  * Loads a model with its classes and the preprocessing bound to its weights.
@@ -49,9 +48,9 @@ export async function load(what: string, options: LoadModelOptions = {}): Promis
   const dir = what === 'base' ? join(packageRoot(), 'weights', 'base') : what;
   const kind = await pathKind(dir);
   if (kind === 'folder') {
-    if (weights === null) return untrained(await open(), dir, rest);
+    if (weights === null) return untrained(open, dir, rest);
     if (weights !== undefined) throw new UsageError(`load: '${what}' is a model folder and brings its weights; give weights beside an architecture's name, such as resnet18`);
-    return relabel(await loadModelDir(await open(), dir, rest), what === 'base' ? 'base' : undefined);
+    return relabel(await loadModelDir(open, dir, rest), what === 'base' ? 'base' : undefined);
   }
   if (kind === 'file') {
     if (weights !== undefined) throw new UsageError(`load: '${what}' is a weights file itself; give weights beside an architecture's name, such as resnet18`);
@@ -73,7 +72,7 @@ export async function load(what: string, options: LoadModelOptions = {}): Promis
   if (!named) throw unknownModel(wanted);
   if (named.arch !== architecture) throw new UsageError(`the weights '${wanted}' are of a ${named.arch}, not of a ${architecture}; ask for ${named.arch}, or for other weights`);
   const { path } = await fetchWeights(named.name, fetch);
-  return loadPublished(await open(), path, named, { ...rest, architecture });
+  return loadPublished(open, path, named, { ...rest, architecture });
 }
 
 /** A file on disk. One that is a published file, by its name and hash, brings its classes and preprocessing. */
@@ -81,27 +80,27 @@ async function fromFile(open: OpenDevice, path: string, options: LoadOptions): P
   const named = findPublishedWeights(basename(path));
   const isFile = (await pathKind(path)) === 'file';
   if (named && isFile && basename(path) === named.file) {
-    if ((await sha256(path)).startsWith(named.sha256Prefix)) return loadPublished(await open(), path, named, options);
+    if ((await sha256(path)).startsWith(named.sha256Prefix)) return loadPublished(open, path, named, options);
     const note = `${basename(path)} is not the published file of that name (its SHA-256 differs); it is used as it is.`;
-    return loadFile(await open(), path, options, basename(path), { notes: [note] });
+    return loadFile(open, path, options, basename(path), { notes: [note] });
   }
-  return loadFile(await open(), path, options, basename(path));
+  return loadFile(open, path, options, basename(path));
 }
 
-async function loadPublished(gpu: Gpu, path: string, weights: PublishedWeights, options: LoadOptions): Promise<Classifier> {
+async function loadPublished(open: OpenDevice, path: string, weights: PublishedWeights, options: LoadOptions): Promise<Classifier> {
   const { resizeSize, cropSize, interpolation, mean, std } = weights.preprocessing;
   const preprocessing: Preprocessing = options.preprocessing ?? checkPreprocessing({ resizeSize, cropSize, interpolation, mean, std });
   const classes = await imagenetClasses();
-  return loadFile(gpu, path, { ...options, preprocessing }, weights.name, { classes });
+  return loadFile(open, path, { ...options, preprocessing }, weights.name, { classes });
 }
 
 /** The network of a model folder with random weights: what training from scratch starts from. */
-async function untrained(gpu: Gpu, dir: string, options: LoadOptions): Promise<Classifier> {
+async function untrained(open: OpenDevice, dir: string, options: LoadOptions): Promise<Classifier> {
   const { architecture, width, classes, preprocessing } = await readModelCard(dir);
   if (options.architecture !== undefined && architectureName(options.architecture) !== architecture) {
     throw new UsageError(`${dir} holds a ${architecture}, not a ${options.architecture}`);
   }
-  return randomNetwork(gpu, architecture, { preprocessing, ...(classes && { classes }), ...options, width });
+  return randomNetwork(await open(), architecture, { preprocessing, ...(classes && { classes }), ...options, width });
 }
 
 function randomNetwork(gpu: Gpu, architecture: string, options: LoadOptions & { readonly width?: number }): Classifier {

@@ -18,6 +18,9 @@ export const MODEL_WEIGHTS = 'model.safetensors';
 /** Where a run keeps its state, so that it can be resumed. */
 export const CHECKPOINT = 'checkpoint.safetensors';
 
+/** Opens the device when it is needed: after what can be checked without one. */
+export type OpenDevice = () => Promise<Gpu>;
+
 /** What a folder is to someone about to write a model into it. */
 export type FolderKind = 'absent' | 'empty' | 'model' | 'unfinished' | 'foreign';
 
@@ -82,10 +85,10 @@ export async function readModelCard(dir: string): Promise<ModelCard> {
  * Loads what `saveModel` saved.
  * @throws WeightsError when the folder holds no model, or its two files do not belong together.
  */
-export async function loadModelDir(gpu: Gpu, dir: string, options: LoadOptions = {}): Promise<Classifier> {
+export async function loadModelDir(gpu: Gpu | OpenDevice, dir: string, options: LoadOptions = {}): Promise<Classifier> {
   const card = await readModelCard(dir);
   const path = join(dir, MODEL_WEIGHTS);
-  return loadFile(gpu, path, { ...options, card }, basename(resolve(dir)));
+  return loadFile(typeof gpu === 'function' ? gpu : () => Promise.resolve(gpu), path, { ...options, card }, basename(resolve(dir)));
 }
 
 /**
@@ -93,14 +96,14 @@ export async function loadModelDir(gpu: Gpu, dir: string, options: LoadOptions =
  * on another.
  */
 export async function loadFile(
-  gpu: Gpu, path: string, { card, ...options }: LoadOptions & { readonly card?: ModelCard }, base: string,
+  open: OpenDevice, path: string, { card, ...options }: LoadOptions & { readonly card?: ModelCard }, base: string,
   known: { readonly classes?: readonly string[]; readonly notes?: readonly string[] } = {},
 ): Promise<Classifier> {
   const source = await openFile(path);
   try {
     const file = await openWeights(source);
     const { classes, ...rest } = options;
-    const loaded = await classifierFrom(gpu, file, { ...rest, name: path, ...(card && { card }) });
+    const loaded = await classifierFrom(await open(), file, { ...rest, name: path, ...(card && { card }) });
     const names = card ? card.classes : known.classes?.length === loaded.network.numClasses ? known.classes : null;
     if (names !== null && names.length !== loaded.network.numClasses) {
       throw new WeightsError(`${path}: has ${loaded.network.numClasses} outputs, but ${MODEL_CARD} beside it names ${names.length} classes; the two files are of different runs: save the model again`);

@@ -138,7 +138,7 @@ function network(parts: readonly NetworkPart[]): Html {
 function trainedSentence({ parameters, batchNorm, features, trained }: FineTuneResult): string {
   const { trainable, frozen } = parameters;
   const norms = batchNorm.held === batchNorm.total ? `all ${batchNorm.total} batch norms` : batchNorm.held === 0 ? `none of ${batchNorm.total} batch norms` : `${batchNorm.held} of ${batchNorm.total} batch norms`;
-  const names = trained.length <= 4 ? ` (${trained.join(', ')})` : '';
+  const names = trained.length > 0 && trained.length <= 4 ? ` (${trained.join(', ')})` : '';
   const rest = frozen.tensors > 0 ? `${count(frozen.elements)} in ${counted(frozen.tensors, 'tensor')} kept every bit, and ` : '';
   return `${count(trainable.elements)} parameters in ${counted(trainable.tensors, 'tensor')} were trained${names}; ${rest}${norms} held their statistics.`
     + (features ? ' As nothing before the last layer changes, each image went through the network once.' : '');

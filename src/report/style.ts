@@ -23,7 +23,7 @@ section,.head{background:var(--card);border:1px solid var(--line);border-radius:
 .facts small{display:block;font-weight:400;color:var(--quiet);font-size:.8rem}
 .banner{border:1px solid var(--wrong);border-left-width:6px;border-radius:8px;padding:10px 16px;margin:0 0 16px;background:var(--card)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(320px,100%),1fr));gap:20px}
-.chart{margin:0;min-width:0}
+.chart{margin:0;min-width:0;max-width:560px}
 figcaption{font-weight:600;font-size:.9rem;display:flex;flex-wrap:wrap;gap:2px 14px;justify-content:space-between;margin-bottom:6px}
 .legend{font-weight:400}
 .key{margin-left:12px;white-space:nowrap}
@@ -89,7 +89,7 @@ tbody th{font-weight:500}
 .two{margin-bottom:16px}
 .settings td{overflow-wrap:anywhere}
 .settings th{color:var(--quiet);font-weight:400;min-width:8em}
-.classes tbody th{min-width:6em;max-width:22em}
+.classes tbody th{overflow-wrap:anywhere;min-width:6em;max-width:22em}
 details{margin:.6em 0}
 summary{cursor:pointer;color:var(--accent)}
 code,pre{font:.86em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
