@@ -1,0 +1,63 @@
+/** The coordinator's side of an engine: starts its process, asks it for one thing at a time, and ends it. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const TIMEOUT_MS = 15 * 60_000;
+
+/** Starts an engine; resolves when it has computed its first logits, with the time since the process was started. */
+export async function start(name, config) {
+  const began = performance.now();
+  const child = fork(fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), [JSON.stringify(config)], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    serialization: 'advanced',
+  });
+  const engine = new Engine(name, child);
+  const first = await engine.answer('start');
+  return Object.assign(engine, first, { coldMs: performance.now() - began });
+}
+
+class Engine {
+  #child;
+  #errors = '';
+
+  constructor(name, child) {
+    this.name = name;
+    this.#child = child;
+    child.stderr.setEncoding('utf8').on('data', (text) => (this.#errors = (this.#errors + text).slice(-4000)));
+  }
+
+  ask(action, more = {}) {
+    this.#child.send({ action, ...more });
+    return this.answer(action);
+  }
+
+  answer(what) {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      const fail = (why) => done(() => reject(new Error(`${this.name}: ${why}`)));
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL');
+        fail(`no answer to '${what}' within ${TIMEOUT_MS / 60_000} minutes`);
+      }, TIMEOUT_MS);
+      const onMessage = ({ result, error }) => (error ? fail(error) : done(() => resolve(result)));
+      const onExit = (code, signal) => fail(`its process ended (${signal ?? `exit status ${code}`}) at '${what}'\n${this.#errors.trim()}`);
+      const done = (settle) => {
+        clearTimeout(timer);
+        child.off('message', onMessage).off('close', onExit);
+        settle();
+      };
+      child.on('message', onMessage).on('close', onExit);
+    });
+  }
+
+  /** Ends the process and waits for that. */
+  async stop() {
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child.connected) child.send({ action: 'exit' }, () => undefined);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+    await ended;
+    clearTimeout(timer);
+  }
+}
