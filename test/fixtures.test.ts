@@ -146,17 +146,14 @@ describe('a fixture that is wrong fails', () => {
     });
     expect(verdict.checks.filter(({ pass }) => !pass)).toMatchObject([{ got: 3, want: 7, bound: 0 }]);
   });
-  it('by a sample of another stride, whose index is the whole tensor\'s', async () => {
+  it('by one value of a sample, whose index is the whole tensor\'s', async () => {
+    const name = 'layer4.1.conv2.weight';
+    let flat = 0;
     const verdict = await altered(SAMPLED, (tensors, metadata) => {
-      const args = JSON.parse(metadata.args) as { sample_stride: Record<string, number> };
-      const name = 'layer4.1.conv2.weight';
-      args.sample_stride[name] += 0;
-      metadata.args = JSON.stringify(args);
+      flat = 10 * (JSON.parse(metadata.args) as { sample_stride: Record<string, number> }).sample_stride[name];
       (get(tensors, `after_sample.${name}`).data as Float32Array)[10] = 50;
     });
     const [bad] = verdict.checks.filter(({ pass }) => !pass);
-    const { sample_stride: strides } = JSON.parse((await open(SAMPLED)).metadata.args) as { sample_stride: Record<string, number> };
-    const flat = 10 * strides['layer4.1.conv2.weight'];
     expect(bad.want).toBe(50);
     expect(bad.index).toEqual([Math.floor(flat / 288), Math.floor(flat / 9) % 32, Math.floor(flat / 3) % 3, flat % 3]);
   });
