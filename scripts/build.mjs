@@ -1,6 +1,7 @@
 /** Builds dist/ when it is missing or older than what it is made from. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { finishTypes } from './finishTypes.mjs';
 import { run, SetupError, tail } from './setup/run.mjs';
 
 const SOURCES = ['src', 'shaders', 'weights', 'package.json', 'vite.config.ts', 'tsconfig.build.json'];
@@ -31,6 +32,7 @@ export async function build(root, { types = false, log = console.log } = {}) {
   }
   if (types && !isFresh(root, TYPES.map((name) => join('dist', name)), SOURCES)) {
     await tool(root, 'typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
+    finishTypes(join(root, 'dist', 'types'), join(root, 'src'));
   }
 }
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * The `graft` command. Runs when this file is executed (or imported, as `npm start` does) and ends the process itself:
  * a live WebGPU instance would keep it alive.
