@@ -60,6 +60,7 @@ async function main() {
   const result = { ...facts(names), options: { batch, size, runs: options.runs, unchecked, seed: SEED, lr: LR, momentum: MOMENTUM }, cold: {}, rows: {}, memory: {} };
 
   await coldStarts(names, config, result);
+  if (result.filesNewerThanBuild > 0) failures.push(`NOTE ${result.filesNewerThanBuild} source files are newer than dist: npm run build`);
   if (running.size === 0) throw new Error(failures.join('\n'));
   result.adapters = Object.fromEntries([...running].map(([name, { adapter }]) => [name, adapter]));
   result.checks = compareLogits();

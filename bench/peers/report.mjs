@@ -60,7 +60,6 @@ export function printReport(result, engines, names) {
   const other = Object.entries(result.adapters).find(([, adapter]) => adapter && adapter.description !== graft?.description);
   if (other) console.log(`NOTE ${other[0]} ran on another adapter: ${other[1].description}`);
   if (load.start > result.processors / 4) console.log('NOTE the machine was busy before the start: these figures say little');
-  if (result.filesNewerThanBuild > 0) console.log(`NOTE ${result.filesNewerThanBuild} source files are newer than dist: npm run build`);
   if (options.unchecked) console.log("NOTE Dawn's bounds checks and validation were off for graft and tfjs");
 }
 
