@@ -34,6 +34,7 @@ for (const name of readdirSync(folder).filter((file) => /\.(pth|safetensors)$/.t
     console.log(`${name.padEnd(30)} loaded in ${seconds} s   logits ${shape.join('x').padEnd(12)} error ${error.toExponential(1)}   ${error <= BOUND ? 'pass' : 'FAIL'}`);
     logits.dispose();
   }
+  await fixture.close();
   model.dispose();
 }
 process.exit(failed > 0 ? 1 : 0);

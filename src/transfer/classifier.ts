@@ -159,7 +159,13 @@ export async function classifierFrom(
   if (wanted !== undefined && architectureName(wanted) !== found.arch) {
     throw new WeightsError(`${name} holds a ${found.arch}, not a ${wanted}; ask for ${found.arch}, or give the other file`);
   }
-  const network = new ResNet(gpu, found.arch, { numClasses: found.numClasses ?? classes?.length ?? 1000, width: found.width, seed });
+  const network = new ResNet(gpu, found.arch, {
+    numClasses: found.numClasses ?? classes?.length ?? 1000,
+    width: found.width,
+    seed,
+    // The file brings every value, except that of a classifier it does not have.
+    initialise: found.numClasses === undefined,
+  });
   const state: StateDict = await readAll(file);
   const notes = [...file.notes];
   if (found.numClasses === undefined) {
