@@ -64,14 +64,14 @@ describe('memory', () => {
       }
       await gpu.sync();
     };
-    await run(40);
+    await run(100); // by then the garbage collector has its own size
     const before = { ...gpu.memory(), rss: process.memoryUsage().rss };
     await run(200);
     const after = { ...gpu.memory(), rss: process.memoryUsage().rss };
     expect(after.liveBytes).toBe(before.liveBytes);
     expect(after.liveBuffers).toBe(before.liveBuffers);
     expect(after.allocatedBytes).toBe(before.allocatedBytes);
-    // Most of what is left is the garbage collector's: a leak of one activation a step would be more.
+    // The heap swings by some 25 MB; over 1600 steps it ends where it was after 100.
     expect((after.rss - before.rss) / 2 ** 20, 'MB').toBeLessThan(48);
     expect(losses[losses.length - 1]).toBeLessThan(losses[0] / 2);
     training.dispose();
