@@ -70,3 +70,8 @@ export { fineTune } from './transfer/fineTune';
 export type {
   EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, Prediction, ProgressEvent, Recipe,
 } from './transfer/types';
+
+// Fixtures
+export { validateFixture } from './validate/validate';
+export { exitCode, formatVerdicts, verdictsToJson, worstCheck, type Check, type Verdict } from './validate/verdict';
+export { FIXTURE_FORMAT, type FixtureFile } from './validate/fixture';
