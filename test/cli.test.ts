@@ -297,6 +297,23 @@ describe('a run that is broken off', () => {
     expect(bytes('killed/model.safetensors').equals(bytes('unbroken/model.safetensors'))).toBe(true);
   });
 
+  it('by a disk that takes nothing more goes on, and saves the model elsewhere', async () => {
+    let spoilt = false;
+    const finished = await cli.run([...args, '--out', 'full disk'], {
+      env: { TMPDIR: cli.folder, TEMP: cli.folder },
+      onOutput: (stdout) => {
+        if (spoilt || !/ 1\/24 /.test(stdout)) return;
+        spoilt = true;
+        rmSync(at('full disk'), { recursive: true });
+        writeFileSync(at('full disk'), 'a file where the folder was');
+      },
+    });
+    expect(finished.status).toBe(1);
+    expect(finished.stderr).toMatch(/graft: note: the run cannot be resumed from here on: cannot write/);
+    const [, rescued] = /the model was saved to (\S+) instead\.\n$/.exec(finished.stderr) ?? [];
+    expect(readFileSync(join(rescued, 'model.safetensors')).equals(bytes('unbroken/model.safetensors'))).toBe(true);
+  });
+
   it('by a damaged checkpoint says so and loses nothing', async () => {
     const whole = bytes('unbroken/model.safetensors');
     truncateSync(at('unbroken', 'checkpoint.safetensors'), 3000);

@@ -1,5 +1,8 @@
 /** What a finished run leaves in its folder: the model, metrics.json and report.html. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { GraftError } from '../errors';
 import type { ImageCollection, SkippedImage } from '../data/collection';
 import { metricsOf } from '../report/metrics';
 import { renderReport, shownMistakes } from '../report/report';
@@ -25,8 +28,8 @@ export interface Outcome {
 
 /** Writes all four files; the model first, as it is what cannot be made again. */
 export async function writeOutcome(dir: string, outcome: Outcome, { force }: { readonly force: boolean }): Promise<void> {
-  const { classifier, result, test } = outcome;
-  await saveModel(classifier, dir, { training: trainingOf(outcome), force });
+  const { result, test } = outcome;
+  await saveOrRescue(dir, outcome, force);
   const run = runRecord(outcome);
   await writeFileAtomic(join(dir, 'metrics.json'), `${JSON.stringify(metricsOf(run), null, 1)}\n`);
   const pictures = new Map<string, string>();
@@ -35,6 +38,24 @@ export async function writeOutcome(dir: string, outcome: Outcome, { force }: { r
     if (picture !== undefined) pictures.set(name, picture);
   }
   await writeFileAtomic(join(dir, 'report.html'), renderReport(run, pictures));
+}
+
+/** A disk that has become full or read-only since the run began must not cost the model: it goes elsewhere then. */
+async function saveOrRescue(dir: string, outcome: Outcome, force: boolean): Promise<void> {
+  const training = trainingOf(outcome);
+  try {
+    await saveModel(outcome.classifier, dir, { training, force });
+  } catch (error) {
+    const other = await mkdtemp(join(tmpdir(), 'graft-model-')).catch(() => undefined);
+    if (other === undefined) throw error;
+    try {
+      await saveModel(outcome.classifier, other, { training });
+    } catch {
+      await rm(other, { recursive: true, force: true });
+      throw error;
+    }
+    throw new GraftError(`${(error as Error).message.replace(/\.$/, '')}; the model was saved to ${other} instead.`, { cause: error });
+  }
 }
 
 /** For the model card. Nothing in it depends on the clock, so the same run gives the same card. */

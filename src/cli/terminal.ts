@@ -9,6 +9,9 @@ export const dim = paint(2, 22);
 export const green = paint(32, 39);
 export const yellow = paint(33, 39);
 
+/** What the user types to run a command: `npm start` runs ours in a checkout. */
+export const COMMAND = process.env.npm_lifecycle_event === 'start' ? 'npm start --' : 'graft';
+
 const LIVE = process.stdout.isTTY === true && process.env.TERM !== 'dumb';
 /** Milliseconds between two drawings of the live line. */
 const PACE = 100;

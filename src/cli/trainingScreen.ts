@@ -61,7 +61,7 @@ export class TrainingScreen {
     this.#epochs = epochs;
     const done = this.#epochsSeen > 0 ? this.#epochSeconds / this.#epochsSeen : (performance.now() - this.#began) / 1000 / (step / steps);
     const left = done * (epochs - epoch + 1 - step / steps);
-    this.#terminal.live(`  ${position(epoch, epochs)}  ${bar(step / steps)}  loss ${loss.toFixed(4)}   ${dim(`${count(imagesPerSecond)} images/s   ${duration(left)} left`)}`);
+    this.#terminal.live(`  ${position(epoch, epochs)}  ${bar(step / steps)}  loss ${loss.toFixed(4)}   ${dim(`${count(imagesPerSecond)} images/s${left < 1 ? '' : `   ${duration(left)} left`}`)}`);
   }
 
   #epoch(record: EpochRecord, best: boolean): void {

@@ -203,13 +203,13 @@ export function findProblems(facts: Omit<DoctorReport, 'problems'>, system: Syst
     const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
     const smallest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     if (smallest < 128 * MIB) {
-      add('warning', `The adapter takes no storage buffer above ${formatBytes(smallest)}: larger models and batches will not fit.`, 'Use a smaller --batch or a smaller model.');
+      add('warning', `The adapter takes no storage buffer above ${formatBytes(smallest)}: larger models and batches will not fit.`, 'Use a smaller --batch-size or a smaller model.');
     }
   }
 
   if (!facts.cache.writable) add('warning', `The cache folder ${facts.cache.folder} cannot be written to: features and weights are not kept.`, 'Set GRAFT_CACHE to a folder that can.');
   if (facts.disk !== null && facts.disk.free < GIB) add('warning', `Only ${formatBytes(facts.disk.free)} are free on the disk of the cache folder.`, `Make room, or set GRAFT_CACHE to a folder on another disk.`);
-  if (facts.memory.free < GIB) add('warning', `Only ${formatBytes(facts.memory.free)} of memory are free.`, 'Close other programs, or use a smaller --batch.');
+  if (facts.memory.free < GIB) add('warning', `Only ${formatBytes(facts.memory.free)} of memory are free.`, 'Close other programs, or use a smaller --batch-size.');
   if (facts.browser === null) {
     const route = browserRoute(system);
     add('note', "No Chromium or Chrome was found. Only Graft's own browser tests need one.", route.command ?? 'Install one, or set CHROME_PATH to where it is.');

@@ -14,9 +14,9 @@ import { fineTune } from '../../transfer/fineTune';
 import type { Evaluation, FineTuneResult } from '../../transfer/types';
 import { gpuOf } from '../arguments';
 import { onInterrupt } from '../interrupt';
-import { outFolder } from '../outFolder';
+import { folderName, outFolder } from '../outFolder';
 import { writeOutcome } from '../runOutput';
-import { Terminal, bar, bold, dim } from '../terminal';
+import { COMMAND, Terminal, bar, bold, dim } from '../terminal';
 import { TrainingScreen } from '../trainingScreen';
 import { readImages, testOn } from './finetune';
 
@@ -58,7 +58,7 @@ export async function demo(flags: DemoFlags): Promise<number> {
     return { result, test: interruption.signal.aborted ? null : await testOn(model, data, show, interruption.signal) };
   };
   const tuned = await half(classifier, { plan: 'head' }, screen);
-  const outcome = { classifier, data, name: data.path === sample && flags.data === undefined ? 'The sample' : sample, skipped: screen.skipped, notes: screen.notes, ...tuned };
+  const outcome = { classifier, data, name: flags.data === undefined ? 'The sample' : folderName(sample), skipped: screen.skipped, notes: screen.notes, ...tuned };
   if (interruption.signal.aborted) return stopped(terminal, dir, outcome, interruption.status);
 
   terminal.line();
@@ -75,7 +75,7 @@ export async function demo(flags: DemoFlags): Promise<number> {
   const shown = relative('.', dir) || dir;
   terminal.line(`  Wrote ${bold(shown)}: model.safetensors, model.json, metrics.json, report.html`);
   terminal.line(dim('  Your own images, a folder for each label:'));
-  terminal.line(dim('    npm start -- finetune FOLDER --model resnet18 --plan head'));
+  terminal.line(dim(`    ${COMMAND} finetune FOLDER --model resnet18 --plan head`));
   return 0;
 }
 

@@ -19,7 +19,7 @@ import { fetchProgress } from '../fetchProgress';
 import { onInterrupt } from '../interrupt';
 import { fileName, folderName, outFolder } from '../outFolder';
 import { writeOutcome } from '../runOutput';
-import { Terminal, bold, dim } from '../terminal';
+import { COMMAND, Terminal, bold, dim } from '../terminal';
 import { trainingOptions, type TrainingFlags } from '../trainingOptions';
 import { TrainingScreen, closingLines, endSentence } from '../trainingScreen';
 
@@ -66,12 +66,12 @@ export async function finetune(folder: string, flags: FinetuneFlags): Promise<nu
 
   const { ended, bestEpoch } = result;
   const reason = endSentence(result);
-  if (ended === 'interrupted' || ended === 'early') terminal.line(`  ${reason}`);
   if (bestEpoch === 0) {
     interruption.restore();
     terminal.note(`graft: ${ended === 'diverged' ? reason : 'interrupted before the first epoch was done'}; no epoch was finished, so there is no model to keep and ${dir} is as it was`);
     return ended === 'diverged' ? 1 : interruption.status || 130;
   }
+  if (ended === 'interrupted' || ended === 'early') terminal.line(`  ${reason}`);
   const test = ended === 'interrupted' || !data.test ? null : await testOn(classifier, data, screen, interruption.signal);
   await writeOutcome(dir, { classifier, data, name, skipped: screen.skipped, notes: [...classifier.notes, ...screen.notes], result, test }, { force: true });
   interruption.restore();
@@ -80,7 +80,7 @@ export async function finetune(folder: string, flags: FinetuneFlags): Promise<nu
   if (test) terminal.line(`  Test accuracy ${bold(percent(test.accuracy))} of ${counted(test.count, 'image')}.`);
   terminal.line(`  Wrote ${bold(dir)}: model.safetensors, model.json, metrics.json, report.html`);
   if (ended === 'interrupted') terminal.line(dim('  To go on: the same command with --resume'));
-  else terminal.line(dim(`  To use it: graft predict ${dir} IMAGE`));
+  else terminal.line(dim(`  To use it: ${COMMAND} predict ${dir} IMAGE`));
   if (ended === 'diverged') {
     terminal.note(`graft: ${reason}`);
     return 1;
