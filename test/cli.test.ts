@@ -51,7 +51,6 @@ describe('graft', () => {
     for (const text of ['Train and use:', 'Weights files:', 'Check:', 'Examples:', 'demo', 'finetune', 'predict', 'evaluate', 'fetch', 'inspect', 'convert', 'doctor', 'validate']) expect(help.stdout).toContain(text);
     for (const flag of ['--model', '--weights', '--plan', '--epochs', '--lr', '--augment', '--patience', '--seed', '--out', '--resume', '--force', '--no-cache', '--profile', '--gpu']) expect(command.stdout).toContain(flag);
     expect(version.stdout).toBe(`${(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version}\n`);
-    // eslint-disable-next-line no-control-regex
     expect(help.stdout + command.stdout).not.toMatch(/\u001b/);
   });
 
@@ -152,7 +151,6 @@ describe('finetune', () => {
     expect(run.status).toBe(0);
     expect(run.stdout).toContain('Left out 2 unreadable images:');
     expect(run.stdout).toContain(`${LABELS[0]}/broken.png: `);
-    // eslint-disable-next-line no-control-regex
     expect(run.stdout).not.toMatch(/[\u001b\r]/);
     const out = 'runs/photos-head';
     expect(readdirSync(at(out)).sort()).toEqual(['checkpoint.safetensors', 'metrics.json', 'model.json', 'model.safetensors', 'report.html']);

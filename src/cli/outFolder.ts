@@ -50,7 +50,6 @@ async function defaultFolder(name: string, { force, resume }: { force: boolean; 
 
 /** A folder's or plan's name as part of a file name on any system. */
 export function fileName(text: string): string {
-  // eslint-disable-next-line no-control-regex
   const clean = text.replace(/[\u0000-\u001f<>:"/\\|?*]+/g, '-').replace(/^[-.]+|[-. ]+$/g, '').slice(0, 80);
   return clean === '' ? 'run' : clean;
 }

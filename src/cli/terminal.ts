@@ -56,7 +56,6 @@ export class Terminal {
 /** Cuts to `width` visible characters, colours kept whole. */
 function clip(text: string, width: number): string {
   let visible = 0;
-  // eslint-disable-next-line no-control-regex
   return text.replace(/\u001b\[\d+m|./gsu, (piece) => (piece.length > 1 && piece.startsWith('\u001b') ? piece : visible++ < width ? piece : ''));
 }
 
@@ -68,7 +67,6 @@ export function bar(share: number, width = 24): string {
 
 /** Messages come from files and libraries; on the terminal they are one line without control characters. */
 export function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/\s*\n\s*/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
 }
 

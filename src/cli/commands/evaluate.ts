@@ -25,6 +25,7 @@ export async function evaluate(model: string, folder: string, flags: EvaluateFla
   const dataset = withClasses(chosen, classifier.classes, model);
   const interruption = onInterrupt(() => undefined);
   const skipped = [...data.report.skipped];
+  terminal.live(`  judging ${counted(dataset.items.length, 'image')}`, { force: true });
   const result = await judge(classifier, dataset, {
     signal: interruption.signal, onSkip: ({ path, reason }) => skipped.push({ path, reason }),
     ...(flags.batchSize !== undefined && { batchSize: flags.batchSize }),

@@ -72,6 +72,7 @@ export async function finetune(folder: string, flags: FinetuneFlags): Promise<nu
     return ended === 'diverged' ? 1 : interruption.status || 130;
   }
   if (ended === 'interrupted' || ended === 'early') terminal.line(`  ${reason}`);
+  if (data.test) terminal.live(`  judging ${counted(data.test.items.length, 'test image')}`, { force: true });
   const test = ended === 'interrupted' || !data.test ? null : await testOn(classifier, data, screen, interruption.signal);
   await writeOutcome(dir, { classifier, data, name, skipped: screen.skipped, notes: [...classifier.notes, ...screen.notes], result, test }, { force: true });
   interruption.restore();
