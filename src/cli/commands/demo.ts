@@ -100,9 +100,9 @@ async function stopped(terminal: Terminal, dir: string, outcome: Parameters<type
   return status;
 }
 
-/** The sample is part of the repository, not of the published package. */
+/** The images that ship beside the base. */
 async function sampleFolder(): Promise<string> {
   const folder = join(packageRoot(), 'sample');
   if ((await pathKind(folder)) === 'folder') return folder;
-  throw new UsageError('demo: the sample images are not part of the installed package; run it in a checkout of the repository, or give --data FOLDER with train and test in it');
+  throw new UsageError(`demo: the sample images are missing from this installation (${folder}); install graft-gpu again, or give --data FOLDER with train and test in it`);
 }
