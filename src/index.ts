@@ -29,6 +29,10 @@ export { cat, flatten, mean, reshape, sum } from './autograd/ops/shape';
 export { BatchNorm2d } from './layers/batchNorm2d';
 export { Conv2d, type Conv2dOptions } from './layers/conv2d';
 export { Linear } from './layers/linear';
+export { Sequential } from './layers/sequential';
+export {
+  AdaptiveAvgPool2d, AvgPool2d, Dropout, Flatten, GELU, MaxPool2d, ReLU, Sigmoid, Tanh, type PoolLayerOptions,
+} from './layers/stateless';
 export { Buffer, Counter, Module, Parameter, trainReport, type LoadReport, type StateDict, type TrainReport } from './layers/module';
 export { ARCHITECTURES, ResNet, architectureName, createModel, type ArchitectureName, type ResNetOptions } from './models/resnet';
 
@@ -57,7 +61,8 @@ export { IMAGENET_PREPROCESSING, checkPreprocessing, preprocess, view, type Prep
 export { STANDARD_AUGMENTATION, checkAugmentation, type AugmentDraw, type Augmentation } from './data/augment';
 export { ImageError, createDataset, split, type AugmentOptions, type Dataset, type Item } from './data/dataset';
 export type { DataReport, ImageCollection } from './data/collection';
-export { fromFiles } from './data/blobDataset';
+export { fromFiles, type FromFilesOptions, type LabelledFile } from './data/blobDataset';
+export { imageFolder } from './data/browserFolder';
 export { decodeBlob } from './data/decodeBrowser';
 export { batches, type Batch } from './data/loader';
 
@@ -67,6 +72,7 @@ export type { CheckpointStore } from './transfer/checkpoint';
 export { evaluate, type EvaluateOptions } from './transfer/evaluate';
 export type { FeatureStore, Features } from './transfer/featureCache';
 export { fineTune } from './transfer/fineTune';
+export { load, type LoadBlobOptions } from './transfer/load';
 export type {
   EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, Prediction, ProgressEvent, Recipe,
 } from './transfer/types';

@@ -97,6 +97,23 @@ describe.skipIf(executable === null)('in a browser', () => {
     expect(growth).toBe(0);
   }, 300_000);
 
+  it('grafts a head on the base, from chosen files, with the public API', async () => {
+    const paths = ['ampersand', 'lambda', 'psi', 'yu'].flatMap((label) => [
+      ...Array.from({ length: 8 }, (_, i) => `train/${label}/0${i + 1}.png`),
+      ...Array.from({ length: 5 }, (_, i) => `test/${label}/0${i + 1}.png`),
+    ]);
+    const { classes, images, accuracy, features } = await call('transfer', [...paths, 'train/psi/.hidden.png']);
+    expect(classes).toEqual(['ampersand', 'lambda', 'psi', 'yu']);
+    expect(images).toEqual({ train: 24, validation: 8 });
+    expect(features).toEqual({ computed: 32, reused: 0 });
+    expect(accuracy).toBeGreaterThan(0.7);
+  }, 300_000);
+
+  it('says why an address gives no model', async () => {
+    expect(await call('loadError', '/nothing/')).toMatch(/nothing\/model\.json could not be fetched: the server answered 404/);
+    expect(await call('loadError', '/test/fixtures/optim/schedules.json')).not.toBe('');
+  });
+
   it('has nothing to complain about on the console', () => {
     expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
   });

@@ -13,6 +13,8 @@ import { BatchNorm2d } from '../src/layers/batchNorm2d';
 import { Conv2d } from '../src/layers/conv2d';
 import { convBatchNorm } from '../src/layers/convBatchNorm';
 import { Linear } from '../src/layers/linear';
+import { Sequential } from '../src/layers/sequential';
+import { AdaptiveAvgPool2d, Dropout, Flatten, MaxPool2d, ReLU } from '../src/layers/stateless';
 import { trainReport, type StateDict } from '../src/layers/module';
 import { ARCHITECTURES, architectureName, createModel, type ResNet } from '../src/models/resnet';
 import { Optimizer, type OptimizerOptions } from '../src/optim/optimizer';
@@ -30,6 +32,58 @@ afterAll(() => gpu.destroy());
 
 const digest = (lines: string[]): string => createHash('sha256').update(lines.join('\n')).digest('hex');
 const small = (seed = 0): ResNet => createModel(gpu, 'resnet18', { width: 4, numClasses: 3, seed });
+
+describe('a network of one\'s own', () => {
+  const build = (): Sequential => {
+    const random = new Random(2);
+    return new Sequential(
+      new Conv2d(gpu, 3, 8, { kernelSize: 3, padding: 1, bias: true }, random),
+      new ReLU(),
+      new MaxPool2d(2),
+      new Dropout(0.25),
+      new AdaptiveAvgPool2d(1),
+      new Flatten(),
+      new Linear(gpu, 8, 2, random),
+    );
+  };
+
+  it('has PyTorch\'s names and loads its own state', async () => {
+    const model = build();
+    expect([...model.stateShapes()]).toEqual([['0.weight', [8, 3, 3, 3]], ['0.bias', [8]], ['6.weight', [2, 8]], ['6.bias', [2]]]);
+    const state = await model.stateDict();
+    expect(model.loadStateDict(state)).toEqual({ missing: [], unexpected: [], misshapen: [] });
+    expect(model.freeze('0')).toEqual(['0.weight', '0.bias']);
+    model.dispose();
+  });
+
+  it('learns, and drops elements in training only', async () => {
+    const model = build();
+    const optimizer = new Optimizer(model.namedParameters(), { name: 'adamw', lr: 0.05 });
+    // Class 1 is bright, class 0 dark.
+    const x = Tensor.fromArray(gpu, [8, 6, 6, 3], Float32Array.from({ length: 8 * 108 }, (_, i) => (Math.floor(i / 108) % 2 ? 1 : -1)));
+    const labels = Tensor.fromArray(gpu, [8], Int32Array.from({ length: 8 }, (_, i) => i % 2));
+    const losses = [];
+    for (let i = 0; i < 40; i++) {
+      const loss = scope(gpu, () => {
+        const value = crossEntropy(model.forward(x), labels);
+        backward(value);
+        optimizer.step();
+        optimizer.zeroGrad();
+        return value;
+      });
+      losses.push((await loss.toArray())[0]);
+    }
+    expect(losses[39]).toBeLessThan(losses[0] / 3);
+    const drop = new Dropout(0.5, 9);
+    const [first, second] = [await drop.forward(x).toArray(), await drop.forward(x).toArray()];
+    expect([...first].filter((v) => v === 0).length / first.length).toBeCloseTo(0.5, 1);
+    expect([...first]).not.toEqual([...second]);
+    expect([...(await new Dropout(0.5, 9).forward(x).toArray())]).toEqual([...first]);
+    expect(drop.eval().forward(x)).toBe(x);
+    expect(() => new Dropout(1)).toThrow(UsageError);
+    model.dispose();
+  });
+});
 
 describe('names and shapes are torchvision\'s, in its order', () => {
   for (const [arch, want] of Object.entries(names.models)) {

@@ -6,12 +6,13 @@ import type { Gpu } from '../gpu/gpu';
 import type { Tensor } from '../tensor';
 import { kaimingNormalFanOut, uniformFanIn } from './init';
 import { Module, Parameter } from './module';
+import { pair, type Pair } from './pair';
 
 export interface Conv2dOptions {
-  readonly kernelSize: number | readonly [number, number];
-  readonly stride?: number | readonly [number, number];
-  readonly padding?: number | readonly [number, number];
-  readonly dilation?: number | readonly [number, number];
+  readonly kernelSize: Pair;
+  readonly stride?: Pair;
+  readonly padding?: Pair;
+  readonly dilation?: Pair;
   readonly groups?: number;
   readonly bias?: boolean;
 }
@@ -68,8 +69,4 @@ export class Conv2d extends Module {
     super.disposeOwn();
     this.folded = undefined;
   }
-}
-
-function pair(value: number | readonly [number, number]): readonly [number, number] {
-  return typeof value === 'number' ? [value, value] : value;
 }

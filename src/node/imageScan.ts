@@ -1,19 +1,10 @@
 /** Walks an image folder: which files there are, under which label, in which split. Reads no image. */
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { DataError } from '../errors';
 import { compareCodePoints } from '../data/dataset';
+import { IMAGE_EXTENSIONS, SPLIT_FOLDERS, UNREADABLE_EXTENSIONS, areSplits, extensionOf } from '../data/folderNames';
 import type { SkippedImage, SplitName } from '../data/collection';
-
-export const IMAGE_EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.bmp', '.tif', '.tiff', '.avif'];
-/** Images to a person, but not to the decoder: worth a word rather than silence. */
-const UNREADABLE_EXTENSIONS = ['.heic', '.heif', '.jxl', '.jp2', '.psd', '.svg', '.dng', '.cr2', '.nef', '.arw'];
-
-const SPLIT_FOLDERS: Readonly<Record<string, SplitName>> = {
-  train: 'train', training: 'train',
-  val: 'validation', valid: 'validation', validation: 'validation',
-  test: 'test', testing: 'test',
-};
 
 export interface ScannedFile {
   /** Relative to the root, `/` between parts. */
@@ -86,7 +77,7 @@ export async function scanFolder(root: string): Promise<Scan> {
           skipped.push({ path: entryName, reason: 'it is a broken link or not a regular file' });
         } else if (entry.kind === 'file' && isImage(entry.name)) {
           files.push({ name: entryName, path: entry.path, label, ...(split !== undefined && { split }) });
-        } else if (entry.kind === 'file' && UNREADABLE_EXTENSIONS.includes(extname(entry.name).toLowerCase())) {
+        } else if (entry.kind === 'file' && UNREADABLE_EXTENSIONS.includes(extensionOf(entry.name))) {
           skipped.push({ path: entryName, reason: `${extname(entry.name)} is not read; convert it to JPEG or PNG` });
         }
       }
@@ -109,11 +100,10 @@ export async function scanFolder(root: string): Promise<Scan> {
 async function splitFolders(
   folders: readonly Entry[],
 ): Promise<{ folder: Entry; split: SplitName; labelFolders: Entry[] }[] | undefined> {
-  const named = folders.map((folder) => ({ folder, split: SPLIT_FOLDERS[folder.name.toLowerCase()] }));
-  const kinds = new Set(named.map(({ split }) => split));
-  if (named.some(({ split }) => split === undefined) || !kinds.has('train') || kinds.size < 2) return undefined;
+  if (!areSplits(folders.map(({ name }) => name))) return undefined;
   const result = [];
-  for (const { folder, split } of named) {
+  for (const folder of folders) {
+    const split = SPLIT_FOLDERS[folder.name.toLowerCase()];
     const entries = await readEntries(folder.path);
     const labelFolders = entries.filter(({ kind }) => kind === 'folder');
     if (labelFolders.length === 0) return undefined; // images right in it: 'train' and 'test' are labels here
@@ -158,7 +148,7 @@ async function kindOf(path: string): Promise<Entry['kind']> {
 }
 
 function isImage(path: string): boolean {
-  return IMAGE_EXTENSIONS.includes(extname(basename(path)).toLowerCase());
+  return IMAGE_EXTENSIONS.includes(extensionOf(path));
 }
 
 function codeOf(error: unknown): string {

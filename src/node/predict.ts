@@ -6,7 +6,7 @@ import { ImageError } from '../data/dataset';
 import type { Classifier } from '../transfer/classifier';
 import { describeFileError } from './fileErrors';
 import { DecodePool } from './imagePool';
-import { IMAGE_EXTENSIONS } from './imageScan';
+import { IMAGE_EXTENSIONS } from '../data/folderNames';
 
 export interface FilePrediction {
   readonly path: string;

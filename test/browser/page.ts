@@ -1,4 +1,5 @@
 /** What the browser test runs in the page: the validator on fetched fixtures, and a short fine-tuning on drawn images. */
+import * as graft from '../../src/index';
 import { backward } from '../../src/autograd/backward';
 import { noGrad } from '../../src/autograd/op';
 import { crossEntropy } from '../../src/autograd/ops/loss';
@@ -21,7 +22,19 @@ export interface FineTuning {
   readonly growth: number;
 }
 
+export interface Transfer {
+  readonly classes: readonly string[];
+  readonly images: { readonly train: number; readonly validation: number };
+  /** On `test/…` of the paths. */
+  readonly accuracy: number;
+  readonly features: { readonly computed: number; readonly reused: number } | null;
+}
+
 export interface TestPage {
+  /** The public API on images of the sample, as a file input would hand them over. */
+  transfer(paths: readonly string[]): Promise<Transfer>;
+  /** What `load` says of an address. */
+  loadError(url: string): Promise<string>;
   adapter(): Promise<AdapterFacts>;
   validate(names: readonly string[]): Promise<Verdict[]>;
   fineTune(steps: number): Promise<FineTuning>;
@@ -104,5 +117,27 @@ async function fineTune(steps: number): Promise<FineTuning> {
   return { losses, accuracy: right / batch, growth };
 }
 
-const page: TestPage = { adapter: async () => (await gpuOfPage()).adapter, validate, fineTune };
+/** A file that knows its path from the chosen folder, as those of `<input webkitdirectory>` do. */
+async function chosenFile(path: string): Promise<File> {
+  const response = await fetch(`/sample/${path}`);
+  const file = new File([await response.blob()], path.split('/').at(-1) ?? path);
+  Object.defineProperty(file, 'webkitRelativePath', { value: `sample/${path}` });
+  return file;
+}
+
+async function transfer(paths: readonly string[]): Promise<Transfer> {
+  const data = await graft.imageFolder(await Promise.all(paths.map(chosenFile)));
+  const model = await graft.load('/weights/base/', { gpu: await gpuOfPage() });
+  const { features, images } = await graft.fineTune(model, data, { plan: 'head', epochs: 15 });
+  if (!data.test) throw new Error('the paths hold no test images');
+  const { accuracy } = await graft.evaluate(model, data.test);
+  model.dispose();
+  return { classes: data.classes, images, accuracy, features };
+}
+
+async function loadError(url: string): Promise<string> {
+  return graft.load(url, { gpu: await gpuOfPage() }).then(() => '', (error: Error) => error.message);
+}
+
+const page: TestPage = { adapter: async () => (await gpuOfPage()).adapter, validate, fineTune, transfer, loadError };
 Object.assign(window, { graftTest: page });
