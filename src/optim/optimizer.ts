@@ -45,7 +45,7 @@ export class Optimizer {
 
   /** Takes the parameters that are trainable now; frozen ones never enter. */
   constructor(parameters: Iterable<[string, Parameter]>, options: OptimizerOptions) {
-    checkOptions(options);
+    checkOptimizer(options);
     this.options = options;
     this.lr = options.lr;
     this.#parameters = [...parameters].filter(([, parameter]) => parameter.requiresGrad);
@@ -126,7 +126,8 @@ export class Optimizer {
   }
 }
 
-function checkOptions(options: OptimizerOptions): void {
+/** @throws UsageError for an unknown name or a value out of range. */
+export function checkOptimizer(options: OptimizerOptions): void {
   const known = Object.keys(STATE_NAMES);
   if (!known.includes(options.name)) throw new UsageError(`no optimizer is called '${options.name as string}'.${suggest(options.name, known)}`);
   const { name, lr, weightDecay = 0 } = options;

@@ -28,19 +28,18 @@ export async function evaluate(classifier: Classifier, dataset: Dataset, options
   return evaluateFeed(classifier, imageFeed(classifier, dataset, { onProgress }), options.batchSize ?? 32, options.signal);
 }
 
-/** The same over any feed. Switches the network to evaluation mode. */
+/** The same over any feed; `count` is 0 when none of it can be read. Switches the network to evaluation mode. */
 export async function evaluateFeed(classifier: Classifier, feed: Feed, batchSize: number, signal?: AbortSignal): Promise<Evaluation> {
-  const { network, gpu } = classifier;
+  const { network } = classifier;
   const classes = network.numClasses;
   const confusion = Array.from({ length: classes }, () => Array<number>(classes).fill(0));
   const predictions: Prediction[] = [];
   let loss = 0;
   let hits = 0;
-  network.eval();
   const order = Array.from({ length: feed.size }, (_, i) => i);
   for await (const { inputs, items } of feed.batches(order, batchSize, 0)) {
     if (signal?.aborted) break;
-    const logits = await forwardOnce(gpu, inputs, [items.length, ...feed.shape], (x) => feed.forward(x));
+    const logits = await forwardOnce(network, inputs, [items.length, ...feed.shape], (x) => feed.forward(x));
     items.forEach(({ name, path, label }, i) => {
       const probabilities = softmaxOf(logits.subarray(i * classes, (i + 1) * classes));
       const predicted = argmax(probabilities);

@@ -6,11 +6,13 @@ import { batches } from '../data/loader';
 import type { Augmentation } from '../data/augment';
 import type { Dataset, Item } from '../data/dataset';
 import { noGrad } from '../autograd/op';
+import type { ResNet } from '../models/resnet';
 import { scope, Tensor } from '../tensor';
 import type { Classifier } from './classifier';
 import type { FeatureStore, Features } from './featureCache';
 import { trunkFingerprint } from './featureCache';
-import type { ProgressEvent } from './types';
+import { trunkIsFrozen } from './plan';
+import type { FineTuneOptions, ProgressEvent, Recipe } from './types';
 
 export interface FeedBatch {
   /** Elements of a tensor of shape `[size, ...feed.shape]`. */
@@ -27,6 +29,13 @@ export interface Feed {
   forward(x: Tensor): Tensor;
   /** Batches of the items named in `order`. `epoch` and `seed` decide random views. */
   batches(order: ArrayLike<number>, batchSize: number, epoch: number): AsyncIterable<FeedBatch>;
+}
+
+/** What a run is fed. */
+export interface Feeds {
+  readonly train: Feed;
+  readonly validation: Feed;
+  readonly features: { readonly computed: number; readonly reused: number } | null;
 }
 
 type OnProgress = (event: ProgressEvent) => void;
@@ -79,7 +88,7 @@ function featureFeed({ network }: Classifier, dataset: Dataset, features: Featur
  * Feeds of features for several datasets. What the store knows is reused; the rest is computed once and added to it.
  * Ends early, with what there is, when `signal` is aborted.
  */
-export async function featureFeeds(
+async function featureFeeds(
   classifier: Classifier,
   datasets: readonly Dataset[],
   { store, batchSize, signal, onProgress }: { store?: FeatureStore; batchSize: number; signal?: AbortSignal; onProgress?: OnProgress },
@@ -92,7 +101,6 @@ export async function featureFeeds(
   const total = wanted.size;
   const reused = [...wanted.keys()].filter((hash) => known.get(hash)?.length === network.numFeatures).length;
   const added: Features = new Map();
-  network.eval();
   onProgress?.({ kind: 'features', done: reused, total, cached: reused });
   for (const dataset of datasets) {
     const missing = dataset.items.flatMap((item, index) =>
@@ -102,7 +110,7 @@ export async function featureFeeds(
     if (missing.length === 0) continue;
     for await (const { inputs, items } of images.batches(missing, batchSize, 0)) {
       if (signal?.aborted) break;
-      const rows = await forwardOnce(network.gpu, inputs, [items.length, ...images.shape], (x) => network.forwardFeatures(x));
+      const rows = await forwardOnce(network, inputs, [items.length, ...images.shape], (x) => network.forwardFeatures(x));
       items.forEach(({ hash }, i) => added.set(hash, rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures)));
       onProgress?.({ kind: 'features', done: reused + added.size, total, cached: reused });
     }
@@ -112,13 +120,30 @@ export async function featureFeeds(
   return { feeds: datasets.map((dataset) => featureFeed(classifier, dataset, all)), computed: added.size, reused };
 }
 
-/** Runs a forward without gradients and reads the result back. */
+/** Features where the trunk is frozen and the images never change, else the images. */
+export async function openFeeds(classifier: Classifier, data: ImageCollection, recipe: Recipe, options: FineTuneOptions): Promise<Feeds> {
+  const { augment, seed, batchSize } = recipe;
+  const { features: store, signal, onProgress } = options;
+  if (trunkIsFrozen(classifier.network) && augment === null) {
+    const { feeds, computed, reused } = await featureFeeds(classifier, [data.train, data.validation], { store, batchSize, signal, onProgress });
+    return { train: feeds[0], validation: feeds[1], features: { computed, reused } };
+  }
+  return {
+    train: imageFeed(classifier, data.train, { augment, seed, onProgress }),
+    validation: imageFeed(classifier, data.validation, { onProgress }),
+    features: null,
+  };
+}
+
+/** Runs a forward in evaluation mode, without gradients, and reads the result back. */
 export async function forwardOnce(
-  gpu: Classifier['gpu'],
+  network: ResNet,
   inputs: Float32Array,
   shape: readonly number[],
   forward: (x: Tensor) => Tensor,
 ): Promise<Float32Array> {
+  const { gpu } = network;
+  network.eval(); // each time: a training step may have come since the last batch
   const y = scope(gpu, () => noGrad(() => forward(Tensor.fromArray(gpu, shape, inputs))));
   const values = (await y.toArray()) as Float32Array;
   y.dispose();

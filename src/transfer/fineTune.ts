@@ -14,13 +14,14 @@ import { Optimizer } from '../optim/optimizer';
 import { rateAt } from '../optim/schedule';
 import { shuffle } from '../random';
 import { Tensor, scope } from '../tensor';
+import { hasNonFinite } from '../weights/tensorBytes';
 import { assertSameRun, parseCheckpoint, serializeCheckpoint } from './checkpoint';
 import type { Classifier } from './classifier';
 import { evaluateFeed } from './evaluate';
 import { digest } from './featureCache';
-import { featureFeeds, imageFeed, type Feed } from './feed';
+import { openFeeds, type Feeds } from './feed';
 import { LossMeter } from './lossMeter';
-import { applyPlan, batchNorms, recipeOf, trunkIsFrozen } from './plan';
+import { applyPlan, batchNorms, checkPlan, recipeOf, trunkIsFrozen } from './plan';
 import type { EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, ProgressEvent, Recipe } from './types';
 
 /**
@@ -35,6 +36,7 @@ import type { EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, Progress
 export async function fineTune(classifier: Classifier, data: ImageCollection, options: FineTuneOptions = {}): Promise<FineTuneResult> {
   const recipe = recipeOf(options);
   const began = performance.now();
+  checkPlan(classifier.network, recipe.plan);
   classifier.setClasses(data.classes, recipe.seed);
   applyPlan(classifier.network, recipe);
   const run = await Run.start(classifier, data, recipe, options);
@@ -44,12 +46,6 @@ export async function fineTune(classifier: Classifier, data: ImageCollection, op
   } finally {
     run.dispose();
   }
-}
-
-interface Feeds {
-  readonly train: Feed;
-  readonly validation: Feed;
-  readonly features: { readonly computed: number; readonly reused: number } | null;
 }
 
 class Run {
@@ -85,8 +81,13 @@ class Run {
     const changing = changingNames(classifier);
     const initial = new Map([...state].filter(([name]) => changing.has(name)));
     const run = new Run(classifier, recipe, options, feeds, origin, initial);
-    if (options.resume) await run.#resume();
-    return run;
+    try {
+      if (options.resume) await run.#resume();
+      return run;
+    } catch (error) {
+      run.dispose();
+      throw error;
+    }
   }
 
   /** All epochs that are left. */
@@ -112,9 +113,7 @@ class Run {
     const { train, validation, features } = this.#feeds;
     network.loadStateDict(this.#best, { strict: false });
     network.eval();
-    if (this.#bestEvaluation === null && ended !== 'interrupted' && validation.size > 0) {
-      this.#bestEvaluation = await evaluateFeed(this.#classifier, validation, this.#recipe.batchSize, this.#options.signal);
-    }
+    if (this.#bestEvaluation === null && ended !== 'interrupted') this.#bestEvaluation = await this.#evaluate();
     const norms = batchNorms(network);
     return {
       recipe: this.#recipe,
@@ -143,27 +142,33 @@ class Run {
   async #epoch(epoch: number): Promise<boolean> {
     const { signal } = this.#options;
     const { seed, batchSize, schedule, epochs, optimizer } = this.#recipe;
-    const { train, validation } = this.#feeds;
+    const { train } = this.#feeds;
     const began = performance.now();
-    const order = this.#order(shuffle(train.size, seed, epoch));
-    const steps = Math.ceil(order.length / batchSize);
+    this.#classifier.network.train();
+    const least = this.#leastBatch();
+    const steps = Math.floor(train.size / batchSize) + (train.size % batchSize >= least ? 1 : 0);
     const meter = new LossMeter(this.#optimizer.steps, ({ loss, images, step }) => {
       const imagesPerSecond = images / ((performance.now() - began) / 1000);
       this.#report({ kind: 'step', epoch: epoch + 1, epochs, step, steps, loss, imagesPerSecond });
     });
-    this.#classifier.network.train();
     let step = 0;
-    for await (const { inputs, targets } of train.batches(order, batchSize, epoch)) {
-      if (signal?.aborted) break;
-      this.#optimizer.lr = rateAt(schedule, epoch * steps + step++, epochs * steps, optimizer.lr);
-      const x = (): Tensor => Tensor.fromArray(this.#classifier.gpu, [targets.length, ...train.shape], inputs);
-      const loss = this.#step(x, () => Tensor.fromArray(this.#classifier.gpu, [targets.length], targets));
-      await meter.add(loss, targets.length);
+    let trainLoss: number;
+    try {
+      for await (const { inputs, targets } of train.batches(shuffle(train.size, seed, epoch), batchSize, epoch)) {
+        if (signal?.aborted) break;
+        if (targets.length < least) continue;
+        this.#optimizer.lr = rateAt(schedule, epoch * steps + step++, epochs * steps, optimizer.lr);
+        const x = (): Tensor => Tensor.fromArray(this.#classifier.gpu, [targets.length, ...train.shape], inputs);
+        const loss = this.#step(x, () => Tensor.fromArray(this.#classifier.gpu, [targets.length], targets));
+        await meter.add(loss, targets.length);
+      }
+      trainLoss = await meter.finish();
+    } finally {
+      meter.dispose();
     }
-    const trainLoss = await meter.finish();
     if (signal?.aborted) return false;
     if (step === 0) throw new DataError('fineTune: none of the training images could be read; see the skipped ones for why');
-    const evaluation = validation.size > 0 ? await evaluateFeed(this.#classifier, validation, batchSize, signal) : null;
+    const evaluation = await this.#evaluate();
     if (signal?.aborted) return false;
     await this.#record(epoch, trainLoss, evaluation, (performance.now() - began) / 1000);
     return true;
@@ -172,6 +177,7 @@ class Run {
   /** Forward, backward and update of one batch: all recorded, nothing waited for. */
   #step(x: () => Tensor, targets: () => Tensor): Tensor {
     const { labelSmoothing, clipNorm } = this.#recipe;
+    this.#classifier.network.train(); // a prediction between two steps leaves it in evaluation mode
     return scope(this.#classifier.gpu, () => {
       const loss = crossEntropy(this.#feeds.train.forward(x()), targets(), { labelSmoothing });
       backward(loss);
@@ -184,11 +190,10 @@ class Run {
 
   /** Compiles every pipeline of a step before the first one, in parallel. */
   async #compile(): Promise<void> {
-    const { gpu, network } = this.#classifier;
+    const { gpu } = this.#classifier;
     const { train } = this.#feeds;
     const { batchSize } = this.#recipe;
     const sizes = new Set([Math.min(batchSize, train.size), train.size % batchSize].filter((n) => n > 1));
-    network.train();
     let pipelines = 0;
     for (const n of sizes) {
       pipelines += await gpu.precompile(() => {
@@ -198,11 +203,18 @@ class Run {
     this.#report({ kind: 'compile', pipelines });
   }
 
-  /** A last batch of one image cannot be normalised by itself: it is left out this time (the order changes by epoch). */
-  #order(order: Uint32Array): Uint32Array {
-    const single = order.length > 1 && order.length % this.#recipe.batchSize === 1 && this.#recipe.batchSize > 1;
+  /** A batch of one image cannot be normalised by itself: it is left out this time (the order changes by epoch). */
+  #leastBatch(): 1 | 2 {
     const byBatch = batchNorms(this.#classifier.network).some((norm) => norm.mode === 'batch');
-    return single && byBatch ? order.subarray(0, order.length - 1) : order;
+    return byBatch && this.#recipe.batchSize > 1 && this.#feeds.train.size > 1 ? 2 : 1;
+  }
+
+  /** Null where there is no validation image, or none that can be read. */
+  async #evaluate(): Promise<Evaluation | null> {
+    const { validation } = this.#feeds;
+    if (validation.size === 0) return null;
+    const evaluation = await evaluateFeed(this.#classifier, validation, this.#recipe.batchSize, this.#options.signal);
+    return evaluation.count > 0 ? evaluation : null;
   }
 
   async #record(epoch: number, trainLoss: number, evaluation: Evaluation | null, seconds: number): Promise<void> {
@@ -216,12 +228,17 @@ class Run {
     };
     const leader = this.#history[this.#bestEpoch - 1] as EpochRecord | undefined;
     const best = leader === undefined || isBetter(record, leader);
-    this.#history.push(record);
     if (best) {
+      const weights = await this.#changing();
+      // The epoch's last step is followed by no loss that would show it.
+      if ([...weights.values()].some(hasNonFinite)) {
+        throw new TrainingError(`the weights are not finite after epoch ${epoch + 1}; try a learning rate ten times lower, or clipNorm 1`);
+      }
+      this.#best = weights;
       this.#bestEpoch = epoch + 1;
       this.#bestEvaluation = evaluation;
-      this.#best = await this.#changing();
     }
+    this.#history.push(record);
     this.#report({ kind: 'epoch', record, best });
   }
 
@@ -294,18 +311,4 @@ function changingNames({ network }: Classifier): Set<string> {
   const trained = [...network.namedParameters()].filter(([, parameter]) => parameter.requiresGrad).map(([name]) => name);
   const statistics = [...network.namedBuffers()].map(([name]) => name);
   return new Set([...trained, ...(trunkIsFrozen(network) ? [] : statistics)]);
-}
-
-async function openFeeds(classifier: Classifier, data: ImageCollection, recipe: Recipe, options: FineTuneOptions): Promise<Feeds> {
-  const { augment, seed, batchSize } = recipe;
-  const { features: store, signal, onProgress } = options;
-  if (trunkIsFrozen(classifier.network) && augment === null) {
-    const { feeds, computed, reused } = await featureFeeds(classifier, [data.train, data.validation], { store, batchSize, signal, onProgress });
-    return { train: feeds[0], validation: feeds[1], features: { computed, reused } };
-  }
-  return {
-    train: imageFeed(classifier, data.train, { augment, seed, onProgress }),
-    validation: imageFeed(classifier, data.validation, { onProgress }),
-    features: null,
-  };
 }

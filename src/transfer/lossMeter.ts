@@ -42,10 +42,15 @@ export class LossMeter {
     return this.#images > 0 ? this.#sum / this.#images : NaN;
   }
 
+  /** Frees losses that were never read. */
+  dispose(): void {
+    for (const { loss } of this.#pending) loss.dispose();
+  }
+
   async #read(): Promise<void> {
     const pending = this.#pending;
-    this.#pending = [];
     const values = await Promise.all(pending.map(({ loss }) => loss.toArray()));
+    this.#pending = [];
     for (const { loss } of pending) loss.dispose();
     pending.forEach(({ images }, i) => {
       const [value] = values[i];

@@ -4,7 +4,7 @@ import { checkAugmentation } from '../data/augment';
 import { BatchNorm2d } from '../layers/batchNorm2d';
 import { matching } from '../layers/module';
 import type { ResNet } from '../models/resnet';
-import type { OptimizerOptions } from '../optim/optimizer';
+import { checkOptimizer, type OptimizerOptions } from '../optim/optimizer';
 import { scheduleName } from '../optim/schedule';
 import type { FineTuneOptions, Recipe } from './types';
 
@@ -23,7 +23,13 @@ export function recipeOf(options: FineTuneOptions): Recipe {
   if (bn !== 'hold' && bn !== 'update') throw new UsageError(`fineTune: bn is 'hold' or 'update', got '${String(bn)}'.${suggest(String(bn), ['hold', 'update'])}`);
   if (augment !== null) checkAugmentation(augment);
   const optimizer = { name: 'adamw', lr: head ? 1e-2 : 1e-3, ...options.optimizer } as OptimizerOptions;
+  checkOptimizer(optimizer);
   return { plan, ...whole, optimizer, schedule: scheduleName(schedule), labelSmoothing, clipNorm, bn, augment };
+}
+
+/** @throws UsageError for a plan that names no part of the network. */
+export function checkPlan(network: ResNet, plan: string): void {
+  if (plan !== 'full') firstTrained(plan, [...network.namedParameters()].map(([name]) => name));
 }
 
 /**
