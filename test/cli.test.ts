@@ -85,7 +85,7 @@ describe('graft', () => {
     [['finetune', 'nowhere'], /image folder 'nowhere': does not exist/],
     [['finetune', 'none'], /holds no images/],
     [['finetune', 'single'], /has only one label, 'only'/],
-    [['finetune', 'flat'], /holds 1 images but no label folders/],
+    [['finetune', 'flat'], /holds 1 image but no label folders/],
     [['finetune', 'spoilt'], /none of its 2 images can be used/],
     [['finetune', 'photos', '--model', 'tiny'], /no WebGPU adapter was found.*graft doctor/],
     [['predict', 'tiny', 'nowhere.png'], /image 'nowhere\.png': there is no such file/],
@@ -308,8 +308,9 @@ describe('a run that is broken off', () => {
     });
     expect(finished.status).toBe(1);
     expect(finished.stderr).toMatch(/graft: note: the run cannot be resumed from here on: cannot write/);
-    const [, rescued] = /the model was saved to (\S+) instead\.\n$/.exec(finished.stderr) ?? [];
+    const [, rescued] = /the model and its report were saved to (\S+) instead\.\n$/.exec(finished.stderr) ?? [];
     expect(readFileSync(join(rescued, 'model.safetensors')).equals(bytes('unbroken/model.safetensors'))).toBe(true);
+    expect(readdirSync(rescued).sort()).toEqual(['metrics.json', 'model.json', 'model.safetensors', 'report.html']);
   });
 
   it('by a damaged checkpoint says so and loses nothing', async () => {

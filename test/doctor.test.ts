@@ -44,6 +44,14 @@ describe('problems', () => {
     expect(problem).toMatchObject({ severity: 'error', mend: 'sudo dnf install -y mesa-vulkan-drivers vulkan-loader' });
   });
 
+  it('with VK_DRIVER_FILES naming a file that is not there: that, not an installation', () => {
+    const broken = facts({ adapter: { status: 'no-adapter' }, driverFiles: ['/nowhere/icd.json'] });
+    const [problem] = findProblems(broken, fedora, false);
+    expect(problem).toMatchObject({ severity: 'error', mend: expect.stringMatching(/^unset VK_/) as unknown });
+    expect(problem.what).toContain('/nowhere/icd.json, which is not there');
+    expect(formatDoctor(broken)).not.toContain('Vulkan drivers');
+  });
+
   it('with a driver that crashes: its reason', () => {
     const [problem] = findProblems(facts({ adapter: { status: 'failed', message: 'the graphics driver ended the probe (SIGSEGV)' } }), fedora, false);
     expect(problem.what).toContain('SIGSEGV');

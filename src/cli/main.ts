@@ -31,7 +31,8 @@ function commanderMessage({ message }: CommanderError): string {
   const [said, hint] = message.replace(/^error: /, '').split('\n');
   const suggestion = /^\(Did you mean (.+?)\?\)$/.exec(hint ?? '');
   if (suggestion) return `${said.replace(/\.$/, '')}. Did you mean '${suggestion[1].replace(/^one of /, '')}'?`;
-  return `${said.replace(/\.$/, '')}; see 'graft --help'`;
+  const command = /^unknown command|^-/.test(said) || argv[2].startsWith('-') ? '' : `${argv[2]} `;
+  return `${said.replace(/\.$/, '')}; see 'graft ${command}--help'`;
 }
 
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {

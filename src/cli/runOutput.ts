@@ -26,10 +26,27 @@ export interface Outcome {
   readonly comparison?: Comparison;
 }
 
-/** Writes all four files; the model first, as it is what cannot be made again. */
+/** Writes all four files. A disk that has become full or read-only since the run began must not cost them: they go elsewhere then. */
 export async function writeOutcome(dir: string, outcome: Outcome, { force }: { readonly force: boolean }): Promise<void> {
+  try {
+    await writeFiles(dir, outcome, force);
+  } catch (error) {
+    const other = await mkdtemp(join(tmpdir(), 'graft-model-')).catch(() => undefined);
+    if (other === undefined) throw error;
+    try {
+      await writeFiles(other, outcome, false);
+    } catch {
+      await rm(other, { recursive: true, force: true });
+      throw error;
+    }
+    throw new GraftError(`${(error as Error).message.replace(/\.$/, '')}; the model and its report were saved to ${other} instead.`, { cause: error });
+  }
+}
+
+/** The model first, as it is what cannot be made again. */
+async function writeFiles(dir: string, outcome: Outcome, force: boolean): Promise<void> {
   const { result, test } = outcome;
-  await saveOrRescue(dir, outcome, force);
+  await saveModel(outcome.classifier, dir, { training: trainingOf(outcome), force });
   const run = runRecord(outcome);
   await writeFileAtomic(join(dir, 'metrics.json'), `${JSON.stringify(metricsOf(run), null, 1)}\n`);
   const pictures = new Map<string, string>();
@@ -38,24 +55,6 @@ export async function writeOutcome(dir: string, outcome: Outcome, { force }: { r
     if (picture !== undefined) pictures.set(name, picture);
   }
   await writeFileAtomic(join(dir, 'report.html'), renderReport(run, pictures));
-}
-
-/** A disk that has become full or read-only since the run began must not cost the model: it goes elsewhere then. */
-async function saveOrRescue(dir: string, outcome: Outcome, force: boolean): Promise<void> {
-  const training = trainingOf(outcome);
-  try {
-    await saveModel(outcome.classifier, dir, { training, force });
-  } catch (error) {
-    const other = await mkdtemp(join(tmpdir(), 'graft-model-')).catch(() => undefined);
-    if (other === undefined) throw error;
-    try {
-      await saveModel(outcome.classifier, other, { training });
-    } catch {
-      await rm(other, { recursive: true, force: true });
-      throw error;
-    }
-    throw new GraftError(`${(error as Error).message.replace(/\.$/, '')}; the model was saved to ${other} instead.`, { cause: error });
-  }
 }
 
 /** For the model card. Nothing in it depends on the clock, so the same run gives the same card. */

@@ -25,6 +25,11 @@ export class Terminal {
     return LIVE;
   }
 
+  /** Its width in characters; plenty where output is no terminal. */
+  get columns(): number {
+    return process.stdout.columns ?? Infinity;
+  }
+
   /** A line that stays. */
   line(text = ''): void {
     this.clear();

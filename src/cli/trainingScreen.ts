@@ -61,7 +61,7 @@ export class TrainingScreen {
     this.#epochs = epochs;
     const done = this.#epochsSeen > 0 ? this.#epochSeconds / this.#epochsSeen : (performance.now() - this.#began) / 1000 / (step / steps);
     const left = done * (epochs - epoch + 1 - step / steps);
-    this.#terminal.live(`  ${position(epoch, epochs)}  ${bar(step / steps)}  loss ${loss.toFixed(4)}   ${dim(`${count(imagesPerSecond)} images/s${left < 1 ? '' : `   ${duration(left)} left`}`)}`);
+    this.#terminal.live(`  ${position(epoch, epochs)}  ${bar(step / steps, this.#narrow ? 10 : 24)}  loss ${lossText(loss)}   ${dim(`${count(imagesPerSecond)} images/s${left < 1 ? '' : `   ${duration(left)} left`}`)}`);
   }
 
   #epoch(record: EpochRecord, best: boolean): void {
@@ -70,11 +70,25 @@ export class TrainingScreen {
     this.#epochsSeen++;
     if (!this.#header) {
       this.#header = true;
-      this.#terminal.line(dim(`  ${'epoch'.padStart(7)} ${'loss'.padStart(10)} ${'val. loss'.padStart(10)} ${'accuracy'.padStart(10)} ${'time'.padStart(9)}`));
+      this.#terminal.line(dim(this.#row('epoch', this.#narrow ? ['loss', 'val.', 'right'] : ['loss', 'val. loss', 'accuracy', 'time'])));
     }
-    const cells = [trainLoss.toFixed(4), validationLoss?.toFixed(4) ?? '', validationAccuracy === null ? '' : percent(validationAccuracy)];
-    this.#terminal.line(`  ${position(epoch, this.#epochs)} ${cells.map((cell) => cell.padStart(10)).join(' ')} ${duration(seconds).padStart(9)}${best ? `  ${green('best')}` : ''}`);
+    const cells = [lossText(trainLoss), validationLoss === null ? '' : lossText(validationLoss), validationAccuracy === null ? '' : percent(validationAccuracy)];
+    this.#terminal.line(`${this.#row(position(epoch, this.#epochs), this.#narrow ? cells : [...cells, duration(seconds)])}${best ? `  ${green('best')}` : ''}`);
   }
+
+  get #narrow(): boolean {
+    return this.#terminal.columns < 60;
+  }
+
+  /** Fits 40 columns when the terminal is narrow, else 60. */
+  #row(first: string, cells: readonly string[]): string {
+    return `  ${first.padStart(7)}${cells.map((cell) => cell.padStart(this.#narrow ? 8 : 11)).join('')}`;
+  }
+}
+
+/** At most eight characters, also of a loss that blows up. */
+function lossText(loss: number): string {
+  return Math.abs(loss) < 1000 || !Number.isFinite(loss) ? loss.toFixed(4) : loss.toExponential(2);
 }
 
 function position(epoch: number, epochs: number): string {

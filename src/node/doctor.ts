@@ -7,6 +7,7 @@ import { readdir, stat, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { counted } from '../report/format';
 import { cacheDir } from './cacheDir';
 import { readAptSources } from './aptSources.mjs';
 import { probeAdapter, webgpuPath, type AdapterInfo, type Probe } from './probe.mjs';
@@ -194,8 +195,14 @@ export function findProblems(facts: Omit<DoctorReport, 'problems'>, system: Syst
     add('error', 'The webgpu package, which brings WebGPU to Node, is not installed.', 'npm install webgpu');
   } else if (adapter.status !== 'ok') {
     const reason = adapter.status === 'failed' ? ` (${adapter.message})` : '';
-    const route = adapterRoute(system, readAptSources());
-    add('error', `WebGPU finds no adapter${reason}: ${route.why}.`, route.command ?? 'See above; no single command does it here.');
+    const lost = facts.driverFiles.filter((file) => !existsSync(file)); // by name; those that were looked for are there
+    if (lost.length > 0) {
+      const variable = process.env.VK_DRIVER_FILES === undefined && process.env.VK_ICD_FILENAMES !== undefined ? 'VK_ICD_FILENAMES' : 'VK_DRIVER_FILES';
+      add('error', `WebGPU finds no adapter${reason}: ${variable} names ${lost.join(', ')}, which is not there.`, `unset ${variable}`);
+    } else {
+      const route = adapterRoute(system, readAptSources());
+      add('error', `WebGPU finds no adapter${reason}: ${route.why}.`, route.command ?? 'See above; no single command does it here.');
+    }
     const icd = findSwiftshader(facts.browser);
     if (icd !== null) add('note', 'A Chromium on this machine brings SwiftShader, a slower software adapter.', `export VK_DRIVER_FILES=${icd}`);
   } else {
@@ -244,7 +251,7 @@ export function formatDoctor(report: DoctorReport): string {
       if (value !== undefined) row(label, unit === 'bytes' ? formatBytes(value) : String(value));
     }
   } else row('none', adapter.status === 'failed' ? adapter.message : adapter.status === 'no-package' ? 'the webgpu package is not installed' : 'WebGPU offers none');
-  const drivers = report.driverFiles.map((file) => basename(file).replace(/(_icd|\.\w+)*\.json$/, ''));
+  const drivers = report.driverFiles.filter((file) => existsSync(file)).map((file) => basename(file).replace(/(_icd|\.\w+)*\.json$/, ''));
   for (const [i, line] of wrap(drivers, 70).entries()) row(i === 0 ? 'Vulkan drivers installed' : '', line);
 
   lines.push('', 'Machine');
@@ -257,7 +264,7 @@ export function formatDoctor(report: DoctorReport): string {
   row('webgpu', report.packages.webgpu ?? 'missing');
   row('sharp', report.packages.sharp ?? 'missing');
   row('browser', report.browser ?? 'none');
-  row('cache', `${report.cache.folder} (${report.cache.files} files, ${formatBytes(report.cache.bytes)})`);
+  row('cache', `${report.cache.folder} (${counted(report.cache.files, 'file')}, ${formatBytes(report.cache.bytes)})`);
   if (adapter.status === 'ok') lines.push('', 'All features', ...wrap(adapter.features, 96).map((line) => `  ${line}`));
 
   lines.push('');

@@ -5,6 +5,7 @@ import { DataError } from '../errors';
 import { compareCodePoints } from '../data/dataset';
 import { IMAGE_EXTENSIONS, SPLIT_FOLDERS, UNREADABLE_EXTENSIONS, areSplits, extensionOf } from '../data/folderNames';
 import type { SkippedImage, SplitName } from '../data/collection';
+import { counted } from '../report/format';
 
 export interface ScannedFile {
   /** Relative to the root, `/` between parts. */
@@ -44,12 +45,12 @@ export async function scanFolder(root: string): Promise<Scan> {
   const loose = top.filter(({ kind, name }) => kind === 'file' && isImage(name));
   if (loose.length > 0 && folders.length === 0) {
     throw new DataError(
-      `image folder '${root}': holds ${loose.length} images but no label folders. `
+      `image folder '${root}': holds ${counted(loose.length, 'image')} but no label folders. `
       + "Move each label's images into a folder of that name",
     );
   }
   if (loose.length > 0) {
-    warnings.push(`${loose.length} images lie outside of any label folder and were left out, the first: ${loose[0].name}`);
+    warnings.push(`${loose.length === 1 ? 'an image lies' : `${loose.length} images lie`} outside of any label folder and ${loose.length === 1 ? 'was left out' : 'were left out, the first'}: ${loose[0].name}`);
   }
 
   const scanLabel = async (folder: Entry, prefix: string, split?: SplitName): Promise<void> => {
