@@ -116,6 +116,7 @@ class Bottleneck extends Module {
     super();
     const { gpu, inChannels, planes, stride, groups, widthPerGroup, random } = options;
     const width = Math.floor(planes * (widthPerGroup / 64)) * groups;
+    if (width === 0) throw new UsageError(`a stage of ${planes} channels is too narrow for ${groups} groups; use a width of at least ${Math.ceil(64 / widthPerGroup)}`);
     const outChannels = planes * Bottleneck.expansion;
     this.conv1 = new Conv2d(gpu, inChannels, width, { kernelSize: 1 }, random);
     this.bn1 = new BatchNorm2d(gpu, width);

@@ -105,12 +105,6 @@ export async function loadFile(
     const { classes, ...rest } = options;
     const loaded = await classifierFrom(await open(), file, { ...rest, name: path, ...(card && { card }) });
     const names = card ? card.classes : known.classes?.length === loaded.network.numClasses ? known.classes : null;
-    if (names !== null && names.length !== loaded.network.numClasses) {
-      throw new WeightsError(`${path}: has ${loaded.network.numClasses} outputs, but ${MODEL_CARD} beside it names ${names.length} classes; the two files are of different runs: save the model again`);
-    }
-    if (card && card.width !== loaded.network.width) {
-      throw new WeightsError(`${path}: is of width ${loaded.network.width}, but ${MODEL_CARD} beside it says ${card.width}; the two files are of different runs: save the model again`);
-    }
     const classifier = new Classifier(loaded.network, {
       classes: names, preprocessing: loaded.preprocessing, base, notes: [...(known.notes ?? []), ...loaded.notes],
     });

@@ -159,6 +159,7 @@ export async function classifierFrom(
   if (wanted !== undefined && architectureName(wanted) !== found.arch) {
     throw new WeightsError(`${name} holds a ${found.arch}, not a ${wanted}; ask for ${found.arch}, or give the other file`);
   }
+  if (card) checkCard(card, found, name);
   const network = new ResNet(gpu, found.arch, {
     numClasses: found.numClasses ?? classes?.length ?? 1000,
     width: found.width,
@@ -166,29 +167,46 @@ export async function classifierFrom(
     // The file brings every value, except that of a classifier it does not have.
     initialise: found.numClasses === undefined,
   });
-  const state: StateDict = await readAll(file);
-  const notes = [...file.notes];
-  if (found.numClasses === undefined) {
-    notes.push('The file has no classifier (fc); the last layer is random.');
-    const { missing, unexpected, misshapen } = network.compareState(shapes);
-    const rest = describeReport({ missing: missing.filter((n) => !n.startsWith('fc.')), unexpected, misshapen });
-    if (rest) throw new WeightsError(`${name}: ${rest}`);
-    network.loadStateDict(state, { strict: false });
-  } else {
-    network.loadStateDict(state);
+  try {
+    const notes = [...file.notes, ...(await fill(network, file, shapes, name))];
+    const classifier = new Classifier(network, {
+      classes: card?.classes ?? null,
+      preprocessing: preprocessing ?? card?.preprocessing ?? IMAGENET_PREPROCESSING,
+      base: name,
+      notes,
+    });
+    if (classes) classifier.setClasses(classes, seed);
+    return classifier;
+  } catch (error) {
+    network.dispose();
+    throw error;
   }
+}
+
+function checkCard({ classes, width }: ModelCard, found: { readonly numClasses: number | undefined; readonly width: number }, name: string): void {
+  const remedy = 'the two files are of different runs: save the model again';
+  if (classes && classes.length !== found.numClasses) {
+    throw new WeightsError(`${name}: has ${found.numClasses ?? 'no'} outputs, but model.json beside it names ${classes.length} classes; ${remedy}`);
+  }
+  if (width !== found.width) throw new WeightsError(`${name}: is of width ${found.width}, but model.json beside it says ${width}; ${remedy}`);
+}
+
+/** Loads a file into a network of its architecture. Returns what was noticed. */
+async function fill(network: ResNet, file: WeightsFile, shapes: ReadonlyMap<string, readonly number[]>, name: string): Promise<string[]> {
+  const state: StateDict = await readAll(file);
   const bad = [...state].filter(([, tensor]) => hasNonFinite(tensor)).map(([n]) => n);
   if (bad.length > 0) {
     throw new WeightsError(`${name}: ${bad.length} tensors hold NaN or infinite values (${bad.slice(0, 3).join(', ')}${bad.length > 3 ? ', …' : ''}); the file is damaged or its training diverged: use another`);
   }
-  const classifier = new Classifier(network, {
-    classes: card?.classes ?? null,
-    preprocessing: preprocessing ?? card?.preprocessing ?? IMAGENET_PREPROCESSING,
-    base: name,
-    notes,
-  });
-  if (classes) classifier.setClasses(classes, seed);
-  return classifier;
+  if (shapes.has('fc.weight')) {
+    network.loadStateDict(state);
+    return [];
+  }
+  const { missing, unexpected, misshapen } = network.compareState(shapes);
+  const rest = describeReport({ missing: missing.filter((n) => !n.startsWith('fc.')), unexpected, misshapen });
+  if (rest) throw new WeightsError(`${name}: ${rest}`);
+  network.loadStateDict(state, { strict: false });
+  return ['The file has no classifier (fc); the last layer is random.'];
 }
 
 function checkClasses(classes: unknown): asserts classes is readonly string[] {
