@@ -98,6 +98,12 @@ for (const options of [SGD, ADAMW]) {
       step(optimizer, [p], 0);
       expect(await p.toArray()).toEqual(numbers(7, 1));
     });
+    it('updates a parameter that two modules share once', async () => {
+      const [shared, single] = [parameter(1), parameter(1)];
+      step(new Optimizer([['a', shared], ['b', shared]], options), [shared], 0);
+      step(new Optimizer([['a', single]], options), [single], 0);
+      expect(await shared.toArray()).toEqual(await single.toArray());
+    });
     it('gives its memory back', () => {
       const p = parameter(1);
       const { liveBuffers } = gpu.memory();

@@ -48,7 +48,9 @@ export class Optimizer {
     checkOptimizer(options);
     this.options = options;
     this.lr = options.lr;
-    this.#parameters = [...parameters].filter(([, parameter]) => parameter.requiresGrad);
+    const trainable = [...parameters].filter(([, parameter]) => parameter.requiresGrad);
+    // One that two modules share is updated once, under its first name.
+    this.#parameters = trainable.filter(([, parameter], i) => trainable.findIndex(([, other]) => other === parameter) === i);
     const needed = options.name === 'sgd' ? (options.momentum ? 1 : 0) : 2;
     for (const [name, { gpu, shape }] of this.#parameters) {
       this.#state.set(name, Array.from({ length: needed }, () => keep(fill(gpu, shape, 0))));
