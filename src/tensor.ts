@@ -105,6 +105,7 @@ export class Tensor {
     if (formatShape(shape) !== formatShape(this.shape)) {
       throw new ShapeError(`assign: got ${formatShape(host.shape)}, the tensor is ${formatShape(this.hostShape(layout))}`);
     }
+    if (data.length !== this.size) throw new ShapeError(`assign: ${data.length} values do not fill shape ${formatShape(host.shape)} (${this.size})`);
     this.gpu.upload(this.storage, data);
     this.version++;
   }

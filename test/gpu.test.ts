@@ -1,11 +1,11 @@
 /** The GPU layer: memory, scopes, errors that become exceptions, compilation ahead, profiling, the same bits again. */
 import { create } from 'webgpu';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { backward } from '../src/autograd/backward';
 import { noGrad } from '../src/autograd/op';
 import { crossEntropy } from '../src/autograd/ops/loss';
 import { DeviceError } from '../src/errors';
-import { openGpu } from '../src/gpu/device';
+import { defaultGpu, openGpu } from '../src/gpu/device';
 import type { Gpu } from '../src/gpu/gpu';
 import { Kernel } from '../src/gpu/kernel';
 import { formatProfile } from '../src/gpu/profiler';
@@ -131,6 +131,7 @@ describe('scope', () => {
   });
   it('refuses an async function', () => {
     expect(() => scope(gpu, async () => one())).toThrow(/not async/);
+    expect(() => noGrad(async () => one())).toThrow(/not async/);
   });
   it('makes use after dispose an error, and disposing twice none', async () => {
     const t = one();
@@ -235,6 +236,23 @@ describe('errors of WebGPU', () => {
     await other.device.lost;
     await expect(t.toArray()).rejects.toThrow(/device was lost/);
     expect(() => add(t, t)).toThrow(/device was lost.*open a new one/);
+    await expect(other.sync()).rejects.toThrow(/device was lost/);
+    await expect(other.precompile(() => { add(t, t); })).rejects.toThrow(/device was lost/);
+  });
+  it('of a device that is gone come from the next wait, whichever it is', async () => {
+    const other = await openGpu();
+    const t = Tensor.fromArray(other, [2], [1, 2]);
+    add(t, t).dispose();
+    other.device.destroy();
+    await expect(other.sync()).rejects.toThrow(DeviceError);
+  });
+  it('leave no reading buffer behind', async () => {
+    const t = Tensor.fromArray(gpu, [2], [1, 2]);
+    t.dispose();
+    const create = vi.spyOn(gpu.device, 'createBuffer');
+    await expect(t.toArray()).rejects.toThrow(/after it was disposed/);
+    expect(create).not.toHaveBeenCalled();
+    create.mockRestore();
   });
 });
 
@@ -248,6 +266,16 @@ describe('a device', () => {
     own.destroy();
     expect(() => add(t, t)).toThrow(/the Gpu was destroyed/);
     expect(Array.from(await Tensor.fromArray(gpu, [1], [7]).toArray())).toEqual([7]);
+  });
+  it('for everyone is opened once, and again when it was lost', async () => {
+    const first = await defaultGpu();
+    expect(await defaultGpu()).toBe(first);
+    first.destroy();
+    await first.device.lost;
+    const second = await defaultGpu();
+    expect(second).not.toBe(first);
+    expect(Array.from(await Tensor.fromArray(second, [1], [7]).toArray())).toEqual([7]);
+    second.destroy();
   });
   it('has the adapter\'s full limits, and says what it is', async () => {
     expect(gpu.device.limits.maxBufferSize).toBeGreaterThan(256 * 2 ** 20);

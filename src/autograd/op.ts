@@ -2,6 +2,7 @@
  * Operations with a gradient. An op is a forward that saves what it needs and a backward beside it; `defineOp` adds the
  * graph node, and only where a gradient is wanted: below the lowest trainable parameter nothing is recorded or kept.
  */
+import { UsageError } from '../errors';
 import type { GradNode, Tensor } from '../tensor';
 
 /** What an op's forward leaves for its backward. */
@@ -42,12 +43,15 @@ export interface OpNode extends GradNode {
 let nextId = 1;
 let recording = true;
 
-/** Runs `fn` without recording: no graph, nothing saved. */
+/** Runs `fn`, which must not be async, without recording: no graph, nothing saved. */
 export function noGrad<T>(fn: () => T): T {
   const before = recording;
   recording = false;
   try {
-    return fn();
+    const result = fn();
+    // After its first await it would record again.
+    if (result instanceof Promise) throw new UsageError('noGrad() takes a function that is not async; await outside it');
+    return result;
   } finally {
     recording = before;
   }

@@ -43,12 +43,15 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
 
 let shared: Promise<Gpu> | undefined;
 
-/** The device that `load` and `fineTune` use when none is given; opened once. */
+/** The device that `load` uses when none is given; opened once, and again after it was lost. */
 export function defaultGpu(): Promise<Gpu> {
-  shared ??= openGpu().catch((error: unknown) => {
+  const forget = (): void => {
     shared = undefined;
-    throw error;
-  });
+  };
+  if (shared === undefined) {
+    shared = openGpu();
+    shared.then(({ device }) => void device.lost.then(forget), forget);
+  }
   return shared;
 }
 

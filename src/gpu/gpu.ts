@@ -124,9 +124,10 @@ export class Gpu {
   async read(storage: Storage, bytes: number): Promise<ArrayBuffer> {
     this.#assertAlive();
     const size = Math.ceil(bytes / 4) * 4;
+    const source = storage.buffer; // throws for a disposed tensor, before there is anything to free
     const staging = this.device.createBuffer({ label: 'graft read', size: Math.max(4, size), usage: 0x01 | 0x08 }); // MAP_READ | COPY_DST
     this.#endPass();
-    this.#openEncoder().copyBufferToBuffer(storage.buffer, 0, staging, 0, size);
+    this.#openEncoder().copyBufferToBuffer(source, 0, staging, 0, size);
     this.flush();
     try {
       const failed = await patiently(staging.mapAsync(1)).then(() => undefined, (error: Error) => error);
@@ -261,8 +262,10 @@ export class Gpu {
   /** Ends profiling: time by kernel, slowest first. */
   async stopProfile(): Promise<KernelTime[]> {
     await this.sync();
-    const report = (await this.#profiler?.report()) ?? [];
+    const profiler = this.#profiler;
     this.#profiler = undefined;
+    const report = (await profiler?.report()) ?? [];
+    profiler?.destroy();
     return report;
   }
 

@@ -57,6 +57,11 @@ export class Profiler {
     };
   }
 
+  destroy(): void {
+    this.#querySet.destroy();
+    this.#resolve.destroy();
+  }
+
   /** Totals so far, slowest first. */
   async report(): Promise<KernelTime[]> {
     await Promise.all(this.#pending.splice(0));

@@ -4,6 +4,7 @@
  */
 import { batches } from '../data/loader';
 import type { Augmentation } from '../data/augment';
+import type { ImageCollection } from '../data/collection';
 import type { Dataset, Item } from '../data/dataset';
 import { noGrad } from '../autograd/op';
 import type { ResNet } from '../models/resnet';
