@@ -14,7 +14,7 @@ const [same, repeat, broadcast] = ['same', 'repeat', 'broadcast'].map(
 const MAX_AXES = 6;
 
 /** The shape two tensors broadcast to. @throws ShapeError when an axis differs and neither side is 1. */
-export function broadcastShape(op: string, a: readonly number[], b: readonly number[]): number[] {
+function broadcastShape(op: string, a: readonly number[], b: readonly number[]): number[] {
   const rank = Math.max(a.length, b.length);
   const shape: number[] = [];
   for (let i = 0; i < rank; i++) {

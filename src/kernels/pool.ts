@@ -32,7 +32,7 @@ const KERNELS = {
 };
 
 /** Output shape [N, OH, OW, C] of a pooling. @throws ShapeError when the window does not fit. */
-export function poolShape(op: string, x: readonly number[], options: PoolOptions): number[] {
+function poolShape(op: string, x: readonly number[], options: PoolOptions): number[] {
   const { kernelSize, stride, padding, ceilMode = false } = options;
   const extents = [0, 1].map((i) => {
     const [size, step, pad, extent] = [kernelSize[i], stride[i], padding[i], x[1 + i]];

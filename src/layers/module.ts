@@ -7,7 +7,6 @@
 import { StateDictError, UsageError, formatShape, suggest } from '../errors';
 import { sizeOf, type HostTensor } from '../hostTensor';
 import { Tensor, keep, type Layout } from '../tensor';
-import type { Gpu } from '../gpu/gpu';
 
 /** A tensor that is learned. `layout` says how PyTorch orders it. */
 export class Parameter extends Tensor {
@@ -233,9 +232,4 @@ export function trainReport(module: Module): TrainReport {
     return { tensors: chosen.length, elements: chosen.reduce((sum, p) => sum + sizeOf(p.shape), 0) };
   };
   return { trainable: count(true), frozen: count(false) };
-}
-
-/** What constructors of layers take. */
-export interface LayerOptions {
-  readonly gpu: Gpu;
 }
