@@ -208,6 +208,12 @@ describe('the graph', () => {
     expect(() => backward(relu(leaf([2], 1)))).toThrow(/only a scalar starts at 1/);
     expect(() => backward(relu(leaf([2], 1)), Tensor.fromArray(gpu, [3], [1, 2, 3]))).toThrow(/\[3\] does not have the output's shape \[2\]/);
   });
+  it('refuses integers, whose bits are other numbers, and windows that are not whole', () => {
+    const x = Tensor.fromArray(gpu, [2], Float32Array.of(1, 2));
+    expect(() => add(x, Tensor.fromArray(gpu, [2], Int32Array.of(1, 2)))).toThrow(/add: its inputs are real numbers, got integers/);
+    const image = Tensor.fromArray(gpu, [1, 2, 2, 1], [1, 2, 3, 4]);
+    expect(() => maxPool2d(image, { kernelSize: [3, 3], stride: [2, 2], padding: [1.5, 1] })).toThrow(/padding 1\.5: they must be whole/);
+  });
   it('gives all memory back at the end of a scope', () => {
     const w = keep(leaf([8, 8], 1));
     const before = gpu.memory().liveBuffers;

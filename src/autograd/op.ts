@@ -2,7 +2,7 @@
  * Operations with a gradient. An op is a forward that saves what it needs and a backward beside it; `defineOp` adds the
  * graph node, and only where a gradient is wanted: below the lowest trainable parameter nothing is recorded or kept.
  */
-import { UsageError } from '../errors';
+import { DtypeError, UsageError } from '../errors';
 import type { GradNode, Tensor } from '../tensor';
 
 /** What an op's forward leaves for its backward. */
@@ -74,6 +74,8 @@ export function defineOp<I extends readonly (Tensor | undefined)[], A extends re
   },
 ): (inputs: I, ...args: A) => Tensor {
   return (inputs, ...args) => {
+    // Kernels read f32: the bits of integers would pass for tiny numbers.
+    if (inputs.some((input) => input?.dtype === 'i32')) throw new DtypeError(`${name}: its inputs are real numbers, got integers; upload them as a Float32Array`);
     const context = new Context(inputs.map(wantsGrad));
     const output = op.forward(context, inputs, ...args);
     if (context.recording) {

@@ -36,8 +36,8 @@ function poolShape(op: string, x: readonly number[], options: PoolOptions): numb
   const { kernelSize, stride, padding, ceilMode = false } = options;
   const extents = [0, 1].map((i) => {
     const [size, step, pad, extent] = [kernelSize[i], stride[i], padding[i], x[1 + i]];
-    if (size < 1 || step < 1 || pad < 0 || pad > size / 2) {
-      throw new ShapeError(`${op}: kernel ${size}, stride ${step}, padding ${pad}: kernel and stride must be positive, padding at most half the kernel`);
+    if (![size, step, pad].every(Number.isInteger) || size < 1 || step < 1 || pad < 0 || pad > size / 2) {
+      throw new ShapeError(`${op}: kernel ${size}, stride ${step}, padding ${pad}: they must be whole, kernel and stride positive, padding at most half the kernel`);
     }
     const span = extent + 2 * pad - size;
     let count = (ceilMode ? Math.ceil(span / step) : Math.floor(span / step)) + 1;
