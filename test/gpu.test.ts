@@ -288,6 +288,13 @@ describe('a device', () => {
 });
 
 describe('precompile', () => {
+  it('of a device that is lost meanwhile leaves no rejection that nobody handles', async () => {
+    const fresh = await openGpu();
+    const t = Tensor.fromArray(fresh, [2], [1, 2]);
+    fresh.device.popErrorScope = () => Promise.reject(new Error('the device was lost'));
+    expect(await fresh.precompile(() => { add(t, t); })).toBe(1);
+    fresh.destroy();
+  });
   it('compiles what a step needs, once, and changes nothing', async () => {
     const fresh = await openGpu();
     const training = new Training(fresh, 1);

@@ -232,7 +232,7 @@ export class Gpu {
     const missing = [...wanted.values()].filter((kernel) => !this.#pipelines.has(kernel.key));
     this.device.pushErrorScope('validation'); // modules are made at once, their errors come with the scope
     const pipelines = missing.map((kernel) => this.device.createComputePipelineAsync(this.#descriptor(kernel)));
-    const invalid = this.device.popErrorScope();
+    const invalid = this.device.popErrorScope().catch(() => null); // rejects with the device; the pipelines say so too
     const compiled = missing.map(async (kernel, i) => {
       try {
         this.#pipelines.set(kernel.key, await pipelines[i]);

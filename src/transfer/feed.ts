@@ -107,8 +107,8 @@ async function featureFeeds(
     const missing = dataset.items.flatMap((item, index) =>
       wanted.get(item.hash)?.dataset === dataset && wanted.get(item.hash)?.index === index && known.get(item.hash)?.length !== network.numFeatures ? [index] : [],
     );
+    if (missing.length === 0 || signal?.aborted) continue;
     const images = imageFeed(classifier, dataset, { onProgress });
-    if (missing.length === 0) continue;
     for await (const { inputs, items } of images.batches(missing, batchSize, 0)) {
       if (signal?.aborted) break;
       const rows = await forwardOnce(network, inputs, [items.length, ...images.shape], (x) => network.forwardFeatures(x));
