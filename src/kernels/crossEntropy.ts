@@ -12,15 +12,10 @@ const lossOnly = new Kernel('cross_entropy', [floatLib, grid, source], 'cross_en
 const lossAndGradient = new Kernel('cross_entropy_with_gradient', [floatLib, grid, source], 'cross_entropy_with_gradient');
 
 /**
- * Loss of each row of logits [N, C] against class indices [N] (i32, each in [0, C); the caller checks the values while
- * they are in host memory), and d(mean loss)/d(logits) if wanted.
+ * Mean loss, a scalar, of the rows of logits [N, C] against class indices [N] (i32, each in [0, C); the caller checks
+ * the values while they are in host memory), and its gradient with respect to the logits if wanted.
  */
-export function crossEntropyRows(
-  x: Tensor,
-  labels: Tensor,
-  smoothing: number,
-  withGradient: boolean,
-): { rows: Tensor; dx: Tensor | undefined } {
+export function crossEntropy(x: Tensor, labels: Tensor, smoothing: number, withGradient: boolean): { loss: Tensor; dx: Tensor | undefined } {
   if (x.shape.length !== 2 || labels.shape.length !== 1 || x.shape[0] !== labels.shape[0]) {
     throw new ShapeError(`cross_entropy: input must be [N, C] and target [N], got ${formatShape(x.shape)} and ${formatShape(labels.shape)}`);
   }
@@ -33,11 +28,5 @@ export function crossEntropyRows(
   const params = { rows, classes, smoothing };
   if (dx) x.gpu.dispatch(lossAndGradient, { ...bindings, dx: dx.storage }, params, elements(rows));
   else x.gpu.dispatch(lossOnly, bindings, params, elements(rows));
-  return { rows: loss, dx };
-}
-
-/** Mean of the rows' losses, a scalar. */
-export function crossEntropy(x: Tensor, labels: Tensor, smoothing: number, withGradient: boolean): { loss: Tensor; dx: Tensor | undefined } {
-  const { rows, dx } = crossEntropyRows(x, labels, smoothing, withGradient);
-  return { loss: mean(rows), dx };
+  return { loss: mean(loss), dx };
 }
