@@ -1,7 +1,7 @@
 // Cross entropy of logits [rows, classes] with class indices, label smoothing e, fused with its gradient:
 //   loss_i = (1 - e) * (L_i - x[i, t]) + e * mean_c (L_i - x[i, c]),  L_i = log sum_c exp(x[i, c])
 //   dx[i, c] = (softmax(x_i)[c] - (1 - e) [c = t] - e / classes) / rows
-// Mean over rows is taken by the launcher. Also a pass that scales the stored gradient by the loss's own gradient.
+// The mean over rows is taken by the launcher.
 
 struct Params { rows: u32, classes: u32, smoothing: f32 }
 

@@ -264,9 +264,7 @@ export class Gpu {
     await this.sync();
     const profiler = this.#profiler;
     this.#profiler = undefined;
-    const report = (await profiler?.report()) ?? [];
-    profiler?.destroy();
-    return report;
+    return (await profiler?.finish()) ?? [];
   }
 
   /** Frees everything. Tensors of this device cannot be used afterwards. A device of the caller's own lives on. */

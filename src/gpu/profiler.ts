@@ -57,14 +57,11 @@ export class Profiler {
     };
   }
 
-  destroy(): void {
+  /** Totals, slowest first. Frees what the profiler held. */
+  async finish(): Promise<KernelTime[]> {
+    await Promise.all(this.#pending.splice(0));
     this.#querySet.destroy();
     this.#resolve.destroy();
-  }
-
-  /** Totals so far, slowest first. */
-  async report(): Promise<KernelTime[]> {
-    await Promise.all(this.#pending.splice(0));
     return [...this.#totals]
       .map(([kernel, { calls, nanoseconds }]) => ({ kernel, calls, milliseconds: nanoseconds / 1e6 }))
       .sort((a, b) => b.milliseconds - a.milliseconds);

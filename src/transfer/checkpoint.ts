@@ -64,6 +64,6 @@ export function assertSameRun(checkpoint: Checkpoint, now: { recipe: Recipe; cla
     }
   }
   if (JSON.stringify(checkpoint.classes) !== JSON.stringify(now.classes) || checkpoint.data !== now.data) {
-    throw new UsageError('resume: the images or classes are not those the checkpoint was made with; restore them, or start anew without resume');
+    throw new UsageError('resume: the images, classes or starting weights are not those the checkpoint was made with; restore them, or start anew without resume');
   }
 }

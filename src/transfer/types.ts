@@ -123,7 +123,7 @@ export interface FineTuneResult {
   readonly ended: 'finished' | 'early' | 'interrupted' | 'diverged';
   /** For `diverged`: at which step, and what to try. */
   readonly reason: string | null;
-  /** Of the kept weights; null without validation images. */
+  /** Of the kept weights; null without validation images, or when a resumed run was interrupted before a better epoch. */
   readonly validation: Evaluation | null;
   readonly parameters: TrainReport;
   /** Names of the trained parameters. */
