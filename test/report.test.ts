@@ -1,6 +1,6 @@
 /** The report: names are text and never markup, nothing is requested, and it holds for two classes and for many. */
 import { describe, expect, it } from 'vitest';
-import { ticks } from '../src/report/charts';
+import { lineChart, ticks } from '../src/report/charts';
 import { bytes, count, counted, duration, percent } from '../src/report/format';
 import { escapeHtml, html } from '../src/report/html';
 import { metricsOf } from '../src/report/metrics';
@@ -176,5 +176,15 @@ describe('words and numbers', () => {
   it('escapes every insertion of a template, lists included', () => {
     expect(html`<p title="${'"'}">${['<', html`<b>${'&'}</b>`, null, false, 3]}</p>`.text).toBe('<p title="&quot;">&lt;<b>&amp;</b>3</p>');
     expect(escapeHtml('a\u0000b\u001b[31m')).toBe('a\ufffdb\ufffd[31m');
+  });
+});
+
+describe('charts', () => {
+  it.each([[0.02, 1.5], [0, 9000], [0.5, 4.1e9], [1e-7, 3.2e-7], [0, 2.5e12]])('labels from %s to %s fit the margin', (low, high) => {
+    const chart = lineChart({ title: 'Loss', series: [{ name: 'training', values: [low, high], style: 'first' }] }).text;
+    const labels = [...chart.matchAll(/text-anchor="end">([^<]*)</g)].map(([, label]) => label);
+    expect(labels.length).toBeGreaterThan(2);
+    for (const label of labels) expect(label.length).toBeLessThanOrEqual(6);
+    expect(new Set(labels).size).toBe(labels.length);
   });
 });

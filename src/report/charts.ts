@@ -28,7 +28,7 @@ const TOP = 12;
 const BOTTOM = 36;
 
 /** A chart over epochs, which fills its container's width. */
-export function lineChart({ title, series, format = short, range, marked }: LineChartOptions): Html {
+export function lineChart({ title, series, format, range, marked }: LineChartOptions): Html {
   const values = series.flatMap((one) => one.values).filter((v): v is number => v !== null && Number.isFinite(v));
   const epochs = Math.max(1, ...series.map((one) => one.values.length));
   if (values.length === 0) return html`<p class="quiet">No epoch was finished.</p>`;
@@ -39,12 +39,18 @@ export function lineChart({ title, series, format = short, range, marked }: Line
   return html`<figure class="chart">
 <figcaption>${title}<span class="legend">${series.map(({ name, style }) => html` <span class="key ${style}">${name}</span>`)}</span></figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title} by epoch">
-${ticks(low, high).map((tick) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${n(y(tick))}" y2="${n(y(tick))}"/><text x="${LEFT - 6}" y="${n(y(tick) + 4)}" text-anchor="end">${format(tick)}</text>`)}
+${ticks(low, high).map((tick) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${n(y(tick))}" y2="${n(y(tick))}"/><text x="${LEFT - 6}" y="${n(y(tick) + 4)}" text-anchor="end">${(format ?? tickText)(tick)}</text>`)}
 ${xs.map((epoch) => html`<text x="${n(x(epoch))}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${epoch}</text>`)}
 <text class="axis" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 5}" text-anchor="middle">epoch</text>
 ${marked !== undefined && marked >= 1 && html`<line class="marked" x1="${n(x(marked))}" x2="${n(x(marked))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>best epoch: ${marked}</title></line>`}
-${series.map((one) => line(one, x, y, format))}
+${series.map((one) => line(one, x, y, format ?? short))}
 </svg></figure>`;
+}
+
+/** At most six characters, which is what the margin holds: `0.25`, `5000`, `2.5e9`. */
+function tickText(value: number): string {
+  const size = Math.abs(value);
+  return size === 0 || (size >= 1e-3 && size < 1e4) ? short(value) : Number(value.toPrecision(3)).toExponential().replace('+', '');
 }
 
 function line({ name, values, style }: Series, x: (epoch: number) => number, y: (value: number) => number, format: (value: number) => string): Html {
