@@ -120,7 +120,7 @@ describe('the best epoch', () => {
     const start = await model.network.stateDict();
     const result = await fineTune(model, collection(), { epochs: 1, batchSize: 64, optimizer: { name: 'sgd', lr: 1e30, weightDecay: 1e30 } });
     expect(result).toMatchObject({ ended: 'diverged', bestEpoch: 0, history: [] });
-    expect(result.reason).toMatch(/not finite after epoch 1; try a learning rate/);
+    expect(result.reason).toMatch(/not finite after step 1, the last of epoch 1; try a learning rate/);
     expect(differing(start, await model.network.stateDict())).toEqual([]);
   }));
 });

@@ -232,7 +232,7 @@ class Run {
       const weights = await this.#changing();
       // The epoch's last step is followed by no loss that would show it.
       if ([...weights.values()].some(hasNonFinite)) {
-        throw new TrainingError(`the weights are not finite after epoch ${epoch + 1}; try a learning rate ten times lower, or clipNorm 1`);
+        throw new TrainingError(`the weights are not finite after step ${this.#optimizer.steps}, the last of epoch ${epoch + 1}; try a learning rate ten times lower, or clipNorm 1`);
       }
       this.#best = weights;
       this.#bestEpoch = epoch + 1;
