@@ -68,13 +68,12 @@ export { batches, type Batch } from './data/loader';
 
 // Transfer learning
 export { Classifier, classifierFrom, parseModelCard, randomClassifier, type LoadOptions, type ModelCard } from './transfer/classifier';
-export type { CheckpointStore } from './transfer/checkpoint';
 export { evaluate, type EvaluateOptions } from './transfer/evaluate';
 export type { FeatureStore, Features } from './transfer/featureCache';
 export { fineTune } from './transfer/fineTune';
 export { load, type LoadBlobOptions } from './transfer/load';
 export type {
-  EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, Prediction, ProgressEvent, Recipe,
+  CheckpointStore, EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, Prediction, ProgressEvent, Recipe,
 } from './transfer/types';
 
 // Fixtures

@@ -1,6 +1,6 @@
 /** Fine-tuning where something goes wrong or comes in between: nothing is lost, nothing is left behind. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fineTune, openGpu, type Classifier, type FineTuneOptions, type Gpu, type ProgressEvent } from '../src/index';
+import { createDataset, fineTune, openGpu, type Classifier, type FineTuneOptions, type Gpu, type ProgressEvent } from '../src/index';
 import { CLASSES, collection, differing, memoryStore, stripesClassifier } from './support/stripes';
 
 let gpu: Gpu;
@@ -115,10 +115,20 @@ describe('the best epoch', () => {
     expect(result.history.map((record) => record.validationAccuracy)).toEqual([null, null, null]);
   }));
 
+  it('is never one whose validation loss is not a number', () => withClassifier(async (model) => {
+    const data = collection();
+    const { items } = data.validation;
+    const validation = createDataset(CLASSES, items, () => Promise.resolve(new Float32Array(SIZE).fill(NaN)));
+    const result = await fineTune(model, { ...data, validation }, FULL);
+    expect([result.ended, result.bestEpoch]).toEqual(['diverged', 0]);
+    expect(result.reason).toMatch(/validation loss became NaN after step \d+, the last of epoch 1; try a learning rate/);
+  }));
+
   it('is never one that left weights without a value', () => withClassifier(async (model) => {
-    // The loss of the only step is finite; the step itself overflows.
+    // The loss of the only step is finite; the step itself overflows, and no validation image shows it.
     const start = await model.network.stateDict();
-    const result = await fineTune(model, collection(), { epochs: 1, batchSize: 64, optimizer: { name: 'sgd', lr: 1e30, weightDecay: 1e30 } });
+    const data = collection();
+    const result = await fineTune(model, { ...data, validation: data.validation.subset([]) }, { epochs: 1, batchSize: 64, optimizer: { name: 'sgd', lr: 1e30, weightDecay: 1e30 } });
     expect(result).toMatchObject({ ended: 'diverged', bestEpoch: 0, history: [] });
     expect(result.reason).toMatch(/not finite after step 1, the last of epoch 1; try a learning rate/);
     expect(differing(start, await model.network.stateDict())).toEqual([]);

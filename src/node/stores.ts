@@ -7,7 +7,7 @@ import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraftError, UsageError } from '../errors';
 import { f32 } from '../hostTensor';
-import type { CheckpointStore } from '../transfer/checkpoint';
+import type { CheckpointStore } from '../transfer/types';
 import type { FeatureStore, Features } from '../transfer/featureCache';
 import { bytesSource } from '../weights/byteSource';
 import { openSafetensors, serializeSafetensors } from '../weights/safetensors';

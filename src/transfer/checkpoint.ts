@@ -7,12 +7,6 @@ import { serializeSafetensors } from '../weights/safetensors';
 import { readAll } from '../weights/weightsFile';
 import type { EpochRecord, Recipe } from './types';
 
-/** Keeps one checkpoint. `save` must replace the old one only when the new one is complete. */
-export interface CheckpointStore {
-  load(): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  save(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-}
-
 export interface Checkpoint {
   readonly recipe: Recipe;
   readonly classes: readonly string[];

@@ -20,7 +20,7 @@ import type { Classifier } from './classifier';
 import { evaluateFeed } from './evaluate';
 import { digest } from './featureCache';
 import { openFeeds, type Feeds } from './feed';
-import { LossMeter } from './lossMeter';
+import { ADVICE, LossMeter } from './lossMeter';
 import { applyPlan, batchNorms, checkPlan, recipeOf, trunkIsFrozen } from './plan';
 import type { EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, ProgressEvent, Recipe } from './types';
 
@@ -218,6 +218,9 @@ class Run {
   }
 
   async #record(epoch: number, trainLoss: number, evaluation: Evaluation | null, seconds: number): Promise<void> {
+    if (evaluation && !Number.isFinite(evaluation.loss)) {
+      throw new TrainingError(`the validation loss became ${evaluation.loss} after step ${this.#optimizer.steps}, the last of epoch ${epoch + 1}; ${ADVICE}`);
+    }
     const record: EpochRecord = {
       epoch: epoch + 1,
       lr: this.#optimizer.lr,
@@ -232,7 +235,7 @@ class Run {
       const weights = await this.#changing();
       // The epoch's last step is followed by no loss that would show it.
       if ([...weights.values()].some(hasNonFinite)) {
-        throw new TrainingError(`the weights are not finite after step ${this.#optimizer.steps}, the last of epoch ${epoch + 1}; try a learning rate ten times lower, or clipNorm 1`);
+        throw new TrainingError(`the weights are not finite after step ${this.#optimizer.steps}, the last of epoch ${epoch + 1}; ${ADVICE}`);
       }
       this.#best = weights;
       this.#bestEpoch = epoch + 1;

@@ -2,6 +2,9 @@
 import { TrainingError } from '../errors';
 import type { Tensor } from '../tensor';
 
+/** What to try when training diverges. */
+export const ADVICE = 'try a learning rate ten times lower, or gradients clipped to norm 1';
+
 /** Steps recorded ahead of the newest loss that was read. */
 const AHEAD = 8;
 /** Milliseconds after which losses are read even so: progress should be seen to move. */
@@ -57,7 +60,7 @@ export class LossMeter {
       this.#step++;
       if (!Number.isFinite(value)) {
         throw new TrainingError(
-          `the loss became ${value} at step ${this.#firstStep + this.#step}; try a learning rate ten times lower, or clipNorm 1, and check that no image is broken`,
+          `the loss became ${value} at step ${this.#firstStep + this.#step}; ${ADVICE}, and check that no image is broken`,
         );
       }
       this.#sum += value * images;

@@ -22,9 +22,19 @@ export function recipeOf(options: FineTuneOptions): Recipe {
   if (clipNorm !== null && !(clipNorm > 0)) throw new UsageError(`fineTune: clipNorm must be positive, got ${clipNorm}`);
   if (bn !== 'hold' && bn !== 'update') throw new UsageError(`fineTune: bn is 'hold' or 'update', got '${String(bn)}'.${suggest(String(bn), ['hold', 'update'])}`);
   if (augment !== null) checkAugmentation(augment);
+  checkPlanName(plan);
   const optimizer = { name: 'adamw', lr: head ? 1e-2 : 1e-3, ...options.optimizer } as OptimizerOptions;
   checkOptimizer(optimizer);
   return { plan, ...whole, optimizer, schedule: scheduleName(schedule), labelSmoothing, clipNorm, bn, augment };
+}
+
+/** Plans that need no network to be understood, and the stages every ResNet has. */
+const STAGES = ['head', 'full', 'conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'layer4', 'fc'];
+
+/** Tells a misspelt plan before weights are downloaded for it. Names within a stage are the network's to know. */
+function checkPlanName(plan: string): void {
+  const [stage] = plan.split('.');
+  if (!STAGES.includes(stage) && !/[*?]/.test(plan)) throw new UsageError(`no plan or layer is called '${plan}'.${suggest(plan, STAGES)}`);
 }
 
 /** @throws UsageError for a plan that names no part of the network. */

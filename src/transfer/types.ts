@@ -3,8 +3,13 @@ import type { Augmentation } from '../data/augment';
 import type { TrainReport } from '../layers/module';
 import type { OptimizerOptions } from '../optim/optimizer';
 import type { ScheduleName } from '../optim/schedule';
-import type { CheckpointStore } from './checkpoint';
 import type { FeatureStore } from './featureCache';
+
+/** Keeps one checkpoint. `save` must replace the old one only when the new one is complete. */
+export interface CheckpointStore {
+  load(): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  save(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+}
 
 export interface FineTuneOptions {
   /**

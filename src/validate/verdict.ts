@@ -66,7 +66,7 @@ export function formatVerdicts(verdicts: readonly Verdict[], { failuresOnly = fa
 function summary(verdicts: readonly Verdict[]): string {
   const count = (status: Verdict['status']): number => verdicts.filter((v) => v.status === status).length;
   const loosened = verdicts.filter((v) => v.loosened).length;
-  const parts = [`${verdicts.length} fixtures: ${count('pass')} passed, ${count('fail')} failed, ${count('error')} could not be run`];
+  const parts = [`${verdicts.length} fixture${verdicts.length === 1 ? '' : 's'}: ${count('pass')} passed, ${count('fail')} failed, ${count('error')} could not be run`];
   if (loosened > 0) parts.push(`${loosened} with a bound loosened by the fixture (*)`);
   return parts.join('; ');
 }
