@@ -17,7 +17,7 @@ export class Context {
     this.recording = needs.some(Boolean);
   }
 
-  /** Keeps tensors for the backward. Nothing is kept when no gradient is wanted. */
+  /** Keeps tensors for the backward, besides the inputs, which it is given. Nothing is kept when no gradient is wanted. */
   save(...tensors: Tensor[]): void {
     if (this.recording) this.#saved.push(...tensors);
   }

@@ -8,10 +8,7 @@ import { defineOp } from '../op';
 import { reshape } from './shape';
 
 const matmulOp = defineOp<readonly [Tensor, Tensor], []>('matmul', {
-  forward(context, [a, b]) {
-    context.save(a, b);
-    return matmulKernel(a, b);
-  },
+  forward: (_, [a, b]) => matmulKernel(a, b),
   backward: (context, dy, [a, b]) => [
     context.needs(0) ? matmulKernel(dy, b, { transposeB: true }) : null,
     context.needs(1) ? matmulKernel(a, dy, { transposeA: true }) : null,
@@ -24,10 +21,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 }
 
 const linearOp = defineOp<readonly [Tensor, Tensor, Tensor | undefined], []>('linear', {
-  forward(context, [x, weight, bias]) {
-    context.save(x, weight);
-    return matmulKernel(x, weight, { transposeB: true, bias });
-  },
+  forward: (_, [x, weight, bias]) => matmulKernel(x, weight, { transposeB: true, bias }),
   backward: (context, dy, [x, weight]) => [
     context.needs(0) ? matmulKernel(dy, weight) : null,
     context.needs(1) ? matmulKernel(dy, x, { transposeA: true }) : null,

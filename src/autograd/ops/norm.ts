@@ -27,11 +27,11 @@ const batchNormOp = defineOp<readonly [Tensor, Tensor, Tensor], [BatchNormOption
       normaliseBy === 'running' && running
         ? runningStatistics(running, eps)
         : batchStatistics(x, eps, update && running ? { running, momentum } : undefined);
-    context.save(x, weight, stats);
+    context.save(stats);
     return normalise(x, stats, weight, bias);
   },
-  backward(context, dy, _, { normaliseBy }) {
-    const [x, weight, stats] = context.saved;
+  backward(context, dy, [x, weight], { normaliseBy }) {
+    const [stats] = context.saved;
     const channels = weight.size;
     const affine = context.needs(1) || context.needs(2);
     const sums = normaliseBy === 'batch' || affine ? normaliseSums(x, dy, stats) : undefined;
@@ -49,12 +49,8 @@ export function batchNorm(x: Tensor, weight: Tensor, bias: Tensor, options: Batc
 }
 
 const layerNormOp = defineOp<readonly [Tensor, Tensor, Tensor], [number]>('layer_norm', {
-  forward(context, [x, weight, bias], eps) {
-    context.save(x, weight);
-    return layerNormKernel(x, weight, bias, eps);
-  },
-  backward(context, dy, _, eps) {
-    const [x, weight] = context.saved;
+  forward: (_, [x, weight, bias], eps) => layerNormKernel(x, weight, bias, eps),
+  backward(context, dy, [x, weight], eps) {
     const { dx, xhatDy } = layerNormBackward(x, dy, weight, eps);
     const lead = x.shape.slice(0, -1).map((__, i) => i);
     return [
