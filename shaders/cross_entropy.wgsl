@@ -13,7 +13,10 @@ struct Params { rows: u32, classes: u32, smoothing: f32 }
 
 const WORKGROUP = 64u;
 
-fn row_loss(i: u32) -> f32 {
+// A row's maximum, its sum of exponentials relative to it, and its loss.
+struct Row { maximum: f32, sum: f32, loss: f32 }
+
+fn measure(i: u32) -> Row {
   let start = i * params.classes;
   var maximum = x[start];
   for (var c = 1u; c < params.classes; c++) { maximum = max(maximum, x[start + c]); }
@@ -30,29 +33,26 @@ fn row_loss(i: u32) -> f32 {
   if (params.smoothing > 0.0) {
     value = (1.0 - params.smoothing) * value + params.smoothing * (log_sum - total / f32(params.classes));
   }
-  return value;
+  return Row(maximum, sum, value);
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn cross_entropy(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = flat_index(id, groups, WORKGROUP);
   if (i >= params.rows) { return; }
-  loss[i] = row_loss(i);
+  loss[i] = measure(i).loss;
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn cross_entropy_with_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = flat_index(id, groups, WORKGROUP);
   if (i >= params.rows) { return; }
-  loss[i] = row_loss(i);
+  let row = measure(i);
+  loss[i] = row.loss;
   let start = i * params.classes;
-  var maximum = x[start];
-  for (var c = 1u; c < params.classes; c++) { maximum = max(maximum, x[start + c]); }
-  var sum = 0.0;
-  for (var c = 0u; c < params.classes; c++) { sum += exp_of(x[start + c] - maximum); }
   let share = params.smoothing / f32(params.classes);
   for (var c = 0u; c < params.classes; c++) {
     let hit = select(0.0, 1.0 - params.smoothing, c == u32(labels[i]));
-    dx[start + c] = (exp_of(x[start + c] - maximum) / sum - hit - share) / f32(params.rows);
+    dx[start + c] = (exp_of(x[start + c] - row.maximum) / row.sum - hit - share) / f32(params.rows);
   }
 }
