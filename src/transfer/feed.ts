@@ -95,18 +95,18 @@ async function featureFeeds(
   { store, batchSize, signal, onProgress }: { store?: FeatureStore; batchSize: number; signal?: AbortSignal; onProgress?: OnProgress },
 ): Promise<{ feeds: Feed[]; computed: number; reused: number }> {
   const { network, preprocessing } = classifier;
-  const trunk = await network.stateDict((name) => !name.startsWith('fc.'));
-  const fingerprint = await trunkFingerprint(network.architecture, trunk, preprocessing);
+  const fingerprint = store ? await trunkFingerprint(network.architecture, await network.stateDict((name) => !name.startsWith('fc.')), preprocessing) : '';
   const known = new Map(await store?.load(fingerprint));
-  const wanted = new Map(datasets.flatMap((dataset) => dataset.items.map((item, index) => [item.hash, { dataset, index }] as const)));
-  const total = wanted.size;
-  const reused = [...wanted.keys()].filter((hash) => known.get(hash)?.length === network.numFeatures).length;
+  const isKnown = (hash: string): boolean => known.get(hash)?.length === network.numFeatures;
+  const hashes = new Set(datasets.flatMap((dataset) => dataset.items.map(({ hash }) => hash)));
+  const total = hashes.size;
+  const reused = [...hashes].filter(isKnown).length;
+  const wanted = new Set([...hashes].filter((hash) => !isKnown(hash)));
   const added: Features = new Map();
   onProgress?.({ kind: 'features', done: reused, total, cached: reused });
   for (const dataset of datasets) {
-    const missing = dataset.items.flatMap((item, index) =>
-      wanted.get(item.hash)?.dataset === dataset && wanted.get(item.hash)?.index === index && known.get(item.hash)?.length !== network.numFeatures ? [index] : [],
-    );
+    // Each content once, where it stands first.
+    const missing = dataset.items.flatMap(({ hash }, index) => (wanted.delete(hash) ? [index] : []));
     if (missing.length === 0 || signal?.aborted) continue;
     const images = imageFeed(classifier, dataset, { onProgress });
     for await (const { inputs, items } of images.batches(missing, batchSize, 0)) {

@@ -54,7 +54,7 @@ class Run {
   readonly #options: FineTuneOptions;
   readonly #feeds: Feeds;
   readonly #optimizer: Optimizer;
-  /** Digest of the starting weights and of the images, for checkpoints. */
+  /** Digest of the starting weights and of the images, for checkpoints; empty where none are kept. */
   readonly #origin: string;
   readonly #history: EpochRecord[] = [];
   #best: StateDict;
@@ -73,12 +73,13 @@ class Run {
 
   static async start(classifier: Classifier, data: ImageCollection, recipe: Recipe, options: FineTuneOptions): Promise<Run> {
     const { network } = classifier;
-    const state = await network.stateDict();
+    const changing = changingNames(classifier);
+    const checkpointed = options.checkpoint !== undefined;
+    const state = await network.stateDict((name) => checkpointed || changing.has(name));
     const items = [...data.train.items, ...data.validation.items].map(({ hash, label }) => [hash, label]);
-    const origin = await digest(JSON.stringify([items, classifier.preprocessing]), state);
+    const origin = checkpointed ? await digest(JSON.stringify([items, classifier.preprocessing]), state) : '';
     const feeds = await openFeeds(classifier, data, recipe, options);
     if (feeds.train.size === 0 && !options.signal?.aborted) throw new DataError('fineTune: none of the training images could be read; see the skipped ones for why');
-    const changing = changingNames(classifier);
     const initial = new Map([...state].filter(([name]) => changing.has(name)));
     const run = new Run(classifier, recipe, options, feeds, origin, initial);
     try {
@@ -274,7 +275,7 @@ class Run {
       history: this.#history,
       data: this.#origin,
       optimizerSteps: steps,
-      model: await this.#changing(),
+      model: this.#bestEpoch === this.#history.length ? this.#best : await this.#changing(),
       best: this.#best,
       optimizer: tensors,
     });

@@ -34,12 +34,16 @@ const STAGES = ['head', 'full', 'conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'l
 /** Tells a misspelt plan before weights are downloaded for it. Names within a stage are the network's to know. */
 function checkPlanName(plan: string): void {
   const [stage] = plan.split('.');
-  if (!STAGES.includes(stage) && !/[*?]/.test(plan)) throw new UsageError(`no plan or layer is called '${plan}'.${suggest(plan, STAGES)}`);
+  if (!STAGES.includes(stage) && !/[*?]/.test(plan)) throw unknownPlan(plan, STAGES);
+}
+
+function unknownPlan(plan: string, known: Iterable<string>): UsageError {
+  return new UsageError(`no plan or layer is called '${plan}'.${suggest(plan, known)}`);
 }
 
 /** @throws UsageError for a plan that names no part of the network. */
 export function checkPlan(network: ResNet, plan: string): void {
-  if (plan !== 'full') firstTrained(plan, [...network.namedParameters()].map(([name]) => name));
+  firstTrained(network, plan);
 }
 
 /**
@@ -47,23 +51,22 @@ export function checkPlan(network: ResNet, plan: string): void {
  * @throws UsageError for a plan that names no part of the network.
  */
 export function applyPlan(network: ResNet, { plan, bn }: Pick<Recipe, 'plan' | 'bn'>): void {
-  network.unfreeze();
-  if (plan !== 'full') {
-    const names = [...network.namedParameters()].map(([name]) => name);
-    const first = names.indexOf(firstTrained(plan, names));
-    for (const [i, parameter] of network.parameters().entries()) parameter.requiresGrad = i >= first;
-  }
+  const first = firstTrained(network, plan);
+  for (const [i, parameter] of network.parameters().entries()) parameter.requiresGrad = i >= first;
   for (const norm of batchNorms(network)) norm.hold(bn === 'hold');
 }
 
-function firstTrained(plan: string, names: readonly string[]): string {
-  if (plan === 'head') return 'fc.weight';
+/** Position, among the network's parameters, of the first that the plan trains. */
+function firstTrained(network: ResNet, plan: string): number {
+  if (plan === 'full') return 0;
+  const names = [...network.namedParameters()].map(([name]) => name);
+  if (plan === 'head') return names.indexOf('fc.weight');
   try {
-    return matching(plan, names)[0];
+    return names.indexOf(matching(plan, names)[0]);
   } catch {
     const parts = names.map((name) => name.split('.').slice(0, name.startsWith('layer') ? 2 : 1).join('.'));
     const stages = names.map((name) => name.split('.')[0]);
-    throw new UsageError(`no plan or layer is called '${plan}'.${suggest(plan, new Set(['head', 'full', ...stages, ...parts]))}`);
+    throw unknownPlan(plan, new Set(['head', 'full', ...stages, ...parts]));
   }
 }
 
