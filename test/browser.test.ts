@@ -1,8 +1,8 @@
 /** The same fixtures, the same validator, the same verdicts in headless Chromium; and a short fine-tuning there. */
 import { readdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { launch, type Browser, type Page } from 'puppeteer-core';
-import { createServer, type ViteDevServer } from 'vite';
+import type { ViteDevServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import type { Gpu } from '../src/gpu/gpu';
@@ -12,6 +12,7 @@ import { openWeights } from '../src/weights/open';
 import { validateFixture } from '../src/validate/validate';
 import { formatVerdicts, type Verdict } from '../src/validate/verdict';
 import type { TestPage } from './browser/page';
+import { serveRepository } from './support/server';
 
 const executable = findBrowser();
 if (executable === null) console.warn('browser.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
@@ -33,13 +34,8 @@ describe.skipIf(executable === null)('in a browser', () => {
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    server = await createServer({
-      configFile: false, root: resolve('.'), logLevel: 'error',
-      server: { port: 0, host: '127.0.0.1', watch: null, hmr: false }, optimizeDeps: { noDiscovery: true },
-    });
-    await server.listen();
-    const address = server.httpServer?.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const served = await serveRepository();
+    server = served.server;
     browser = await launch({
       executablePath: executable ?? '', headless: true, protocolTimeout: 600_000,
       args: ['--no-sandbox', '--enable-unsafe-webgpu', ...(process.platform === 'linux' ? SWIFTSHADER : [])],
@@ -47,7 +43,7 @@ describe.skipIf(executable === null)('in a browser', () => {
     page = await browser.newPage();
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });
-    await page.goto(`http://127.0.0.1:${port}/test/browser/index.html`);
+    await page.goto(`${served.origin}/test/browser/index.html`);
     await page.waitForFunction('window.graftTest !== undefined');
   });
   afterAll(async () => {

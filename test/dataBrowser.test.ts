@@ -1,12 +1,11 @@
 /** Decoding by a real browser gives the pixels that Node and Pillow give, and the same datasets and batches. */
-import { resolve } from 'node:path';
 import { launch } from 'puppeteer-core';
 import type { Browser, Page } from 'puppeteer-core';
-import { createServer } from 'vite';
 import type { ViteDevServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser } from '../src/node/system.mjs';
 import json from './fixtures/preprocess.json';
+import { serveRepository } from './support/server';
 
 const browserPath = findBrowser();
 
@@ -24,13 +23,8 @@ describe.skipIf(browserPath === null)('in a browser', () => {
   let page: Page;
 
   beforeAll(async () => {
-    server = await createServer({
-      configFile: false, root: resolve('.'), logLevel: 'error',
-      server: { port: 0, host: '127.0.0.1', watch: null, hmr: false }, optimizeDeps: { noDiscovery: true },
-    });
-    await server.listen();
-    const address = server.httpServer?.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const served = await serveRepository();
+    server = served.server;
     browser = await launch({ executablePath: browserPath ?? '', headless: true, args: ['--no-sandbox'] });
     page = await browser.newPage();
     await page.setRequestInterception(true);
@@ -38,7 +32,7 @@ describe.skipIf(browserPath === null)('in a browser', () => {
       if (request.url().endsWith('/blank')) void request.respond({ contentType: 'text/html', body: '<!doctype html>' });
       else void request.continue();
     });
-    await page.goto(`http://127.0.0.1:${port}/blank`);
+    await page.goto(`${served.origin}/blank`);
   });
   afterAll(async () => {
     await browser?.close();
