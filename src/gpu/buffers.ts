@@ -154,7 +154,7 @@ export class BufferPool {
   }
 }
 
-/** Rounds up to three significant bits (at most a quarter more), so that near sizes share buffers; 256 bytes at least. */
+/** Rounds up to four significant bits (at most an eighth more), so that near sizes share buffers; 256 bytes at least. */
 function sizeClass(bytes: number): number {
   if (bytes <= 256) return 256;
   const unit = 2 ** Math.max(8, Math.floor(Math.log2(bytes)) - 3);
