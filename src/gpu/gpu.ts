@@ -7,6 +7,7 @@
  */
 import { DeviceError } from '../errors';
 import { BufferPool, Storage, type MemoryReport } from './buffers';
+import { Choices } from './choices';
 import type { Kernel } from './kernel';
 import { Profiler, type KernelTime } from './profiler';
 import { patiently } from './wait';
@@ -31,6 +32,8 @@ export interface AdapterFacts {
 export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterFacts;
+  /** Which algorithms this device's kernels use. */
+  readonly choices = new Choices();
   readonly #owned: boolean;
   readonly #pool: BufferPool;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
