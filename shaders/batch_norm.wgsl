@@ -24,6 +24,7 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> running_mean: array<f32>;
 @group(0) @binding(9) var<storage, read_write> running_var: array<f32>;
 @group(0) @binding(10) var<storage, read_write> out: array<f32>;
+@group(0) @binding(11) var<storage, read_write> shift_out: array<f32>; // of batch_norm_affine, beside out
 
 const WORKGROUP = 64u;
 
@@ -145,19 +146,12 @@ fn batch_norm_backward_running(@builtin(global_invocation_id) id: vec3u, @builti
   out[i] = weight[channel] * stats[params.channels + channel] * dy[i];
 }
 
-// Folds the normalisation into the weights [k, channels] (here x) of the convolution before it: w * weight * invstd.
+// The running statistics' normalisation as one factor and one addend a channel: y = x * scale + shift.
 @compute @workgroup_size(WORKGROUP)
-fn batch_norm_fold_weight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups, WORKGROUP);
-  if (i >= params.rows * params.channels) { return; }
-  let channel = i % params.channels;
-  out[i] = x[i] * weight[channel] * stats[params.channels + channel];
-}
-
-// ... and the bias that remains: bias - mean * weight * invstd.
-@compute @workgroup_size(WORKGROUP)
-fn batch_norm_fold_bias(@builtin(global_invocation_id) id: vec3u) {
+fn batch_norm_affine(@builtin(global_invocation_id) id: vec3u) {
   let channel = id.x;
   if (channel >= params.channels) { return; }
-  out[channel] = bias[channel] - stats[channel] * weight[channel] * stats[params.channels + channel];
+  let factor = weight[channel] / sqrt(running_var[channel] + params.eps);
+  out[channel] = factor;
+  shift_out[channel] = bias[channel] - running_mean[channel] * factor;
 }

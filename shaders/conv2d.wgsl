@@ -35,6 +35,7 @@ struct Params {
   groups: u32,
   channels: u32,  // source channels of a group
   columns: u32,   // target channels of a group, counted in Column
+  scale: u32,     // 1: the sums are multiplied by it
   bias: u32,      // 1: added
   residual: u32,  // 1: added
   relu: u32,      // 1: applied last
@@ -50,9 +51,10 @@ const OWN = TILE_P / LANES; // pixels that one invocation reads
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<Column>;
-@group(0) @binding(3) var<storage, read> bias: array<Column>;
-@group(0) @binding(4) var<storage, read> residual: array<Column>;
-@group(0) @binding(5) var<storage, read_write> out: array<Column>;
+@group(0) @binding(3) var<storage, read> scale: array<Column>;
+@group(0) @binding(4) var<storage, read> bias: array<Column>;
+@group(0) @binding(5) var<storage, read> residual: array<Column>;
+@group(0) @binding(6) var<storage, read_write> out: array<Column>;
 
 @compute @workgroup_size(WORKGROUP_N, WORKGROUP_P)
 fn conv2d(
@@ -116,8 +118,12 @@ fn conv2d(
   }
 
   // One condition an element and no early exits: loops with exits take compilers for CPU adapters seconds to unroll.
+  var factor: array<Column, TILE_N>;
   var shift: array<Column, TILE_N>;
-  for (var n = 0u; n < TILE_N; n++) { shift[n] = select(Column(), bias[origin + beside[n]], params.bias == 1u); }
+  for (var n = 0u; n < TILE_N; n++) {
+    factor[n] = select(Column(1.0), scale[origin + beside[n]], params.scale == 1u);
+    shift[n] = select(Column(), bias[origin + beside[n]], params.bias == 1u);
+  }
   for (var p = 0u; p < TILE_P; p++) {
     let at = pixel + p;
     let row = params.first_y + (at % per_image) / params.extent_x * params.spacing_y;
@@ -125,7 +131,7 @@ fn conv2d(
     let to = (((at / per_image) * params.target_y + row) * params.target_x + col) * width + origin + column;
     for (var n = 0u; n < TILE_N; n++) {
       if (at < params.pixels && column + n < params.columns) {
-        var v = sum[p][n] + shift[n];
+        var v = sum[p][n] * factor[n] + shift[n];
         if (params.residual == 1u) { v += residual[to + n]; }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, Column(), v < Column()); }

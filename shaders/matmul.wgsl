@@ -13,7 +13,9 @@ struct Params {
   a_batch: u32,   // distance between the matrices of a batch
   b_batch: u32,
   batch: u32,     // the first matrix of this dispatch
+  scale: u32,     // 1: the sums are multiplied by it
   bias: u32,      // 1: added
+  residual: u32,  // 1: added
   relu: u32,      // 1: applied last
 }
 
@@ -27,8 +29,10 @@ const OWN = TILE_M / LANES; // rows that one invocation reads
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<Column>;
-@group(0) @binding(3) var<storage, read> bias: array<Column>;
-@group(0) @binding(4) var<storage, read_write> out: array<Column>;
+@group(0) @binding(3) var<storage, read> scale: array<Column>;
+@group(0) @binding(4) var<storage, read> bias: array<Column>;
+@group(0) @binding(5) var<storage, read> residual: array<Column>;
+@group(0) @binding(6) var<storage, read_write> out: array<Column>;
 
 @compute @workgroup_size(WORKGROUP_N, WORKGROUP_M)
 fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id) local: vec3u) {
@@ -59,15 +63,22 @@ fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id
   }
 
   // One condition an element and no early exits: loops with exits take compilers for CPU adapters seconds to unroll.
+  var factor: array<Column, TILE_N>;
   var shift: array<Column, TILE_N>;
-  for (var n = 0u; n < TILE_N; n++) { shift[n] = select(Column(), bias[min(column + n, params.columns - 1u)], params.bias == 1u); }
+  for (var n = 0u; n < TILE_N; n++) {
+    let beside = min(column + n, params.columns - 1u);
+    factor[n] = select(Column(1.0), scale[beside], params.scale == 1u);
+    shift[n] = select(Column(), bias[beside], params.bias == 1u);
+  }
   for (var m = 0u; m < TILE_M; m++) {
     for (var n = 0u; n < TILE_N; n++) {
       if (row + m < params.rows && column + n < params.columns) {
-        var v = sum[m][n] + shift[n];
+        let to = (batch * params.rows + row + m) * params.columns + column + n;
+        var v = sum[m][n] * factor[n] + shift[n];
+        if (params.residual == 1u) { v += residual[to]; }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
-        out[(batch * params.rows + row + m) * params.columns + column + n] = v;
+        out[to] = v;
       }
     }
   }

@@ -12,7 +12,9 @@ struct Params {
   a_batch: u32,   // distance between the matrices of a batch
   b_batch: u32,
   batch: u32,     // the first matrix of this dispatch
+  scale: u32,     // 1: the sums are multiplied by it
   bias: u32,      // 1: added
+  residual: u32,  // 1: added
   relu: u32,      // 1: applied last
 }
 
@@ -26,8 +28,10 @@ const LOADS = TILE * DEPTH / (SIZE_X * SIZE_Y);
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read> scale: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read> residual: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
 var<workgroup> left: array<array<f32, PADDED>, DEPTH>;
 var<workgroup> right: array<array<f32, PADDED>, DEPTH>;
@@ -78,10 +82,13 @@ fn matmul_tiled(
       let column = first_column + local.x * 4u + n;
       if (row < params.rows && column < params.columns) {
         var v = sum[m][n];
+        let to = (batch * params.rows + row) * params.columns + column;
+        if (params.scale == 1u) { v *= scale[column]; }
         if (params.bias == 1u) { v += bias[column]; }
+        if (params.residual == 1u) { v += residual[to]; }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, 0.0, v < 0.0); }
-        out[(batch * params.rows + row) * params.columns + column] = v;
+        out[to] = v;
       }
     }
   }

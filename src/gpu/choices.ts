@@ -37,7 +37,7 @@ export class Choices {
     this.#made.clear();
   }
 
-  /** Runs `fn` and returns what was launched in it, also in a dry run (`Gpu.precompile`), each distinct object once. */
+  /** Runs `fn` and returns what was launched in it, in order and with repeats, also in a dry run (`Gpu.precompile`). */
   observe(fn: () => void): { readonly family: unknown; readonly shape: unknown }[] {
     const before = this.#observer;
     const seen: { family: unknown; shape: unknown }[] = [];

@@ -1,10 +1,10 @@
-/** Batch normalisation of [..., C] tensors, its gradient, and folding it into the convolution before it. */
+/** Batch normalisation of [..., C] tensors, its gradient, and what of it goes into the convolution before it. */
 import { ShapeError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
 import grid from '../../shaders/lib/grid.wgsl?raw';
 import source from '../../shaders/batch_norm.wgsl?raw';
-import { elements, fold } from './launch';
+import { elements } from './launch';
 
 const kernel = (entry: string): Kernel => new Kernel(entry, [grid, source], entry);
 const KERNELS = {
@@ -16,8 +16,7 @@ const KERNELS = {
   backwardMerge: kernel('batch_norm_backward_merge'),
   backwardBatch: kernel('batch_norm_backward_batch'),
   backwardRunning: kernel('batch_norm_backward_running'),
-  foldWeight: kernel('batch_norm_fold_weight'),
-  foldBias: kernel('batch_norm_fold_bias'),
+  affine: kernel('batch_norm_affine'),
 };
 
 /** Rows that one invocation goes through: enough chunks to fill a GPU, few enough to merge serially. */
@@ -116,14 +115,22 @@ export function normaliseBackward(x: Tensor, dy: Tensor, stats: Tensor, weight: 
   return dx;
 }
 
-/** Weight [..., C] and bias [C] of a convolution that does its own work and the normalisation after it. */
-export function foldBatchNorm(convWeight: Tensor, stats: Tensor, weight: Tensor, bias: Tensor): { weight: Tensor; bias: Tensor } {
-  const { gpu } = convWeight;
-  const params = sizes(convWeight.shape);
-  const folded = Tensor.empty(gpu, convWeight.shape);
-  const foldedBias = Tensor.empty(gpu, bias.shape);
-  const shared = { stats: stats.storage, weight: weight.storage };
-  gpu.dispatch(KERNELS.foldWeight, { ...shared, x: convWeight.storage, out: folded.storage }, params, elements(folded.size));
-  gpu.dispatch(KERNELS.foldBias, { ...shared, bias: bias.storage, out: foldedBias.storage }, params, fold(Math.ceil(params.channels / 64)));
-  return { weight: folded, bias: foldedBias };
+/** The normalisation by running statistics as `x * scale + bias`, both [C]: what an epilogue (epilogue.ts) does. */
+export function runningAffine(running: RunningStatistics, weight: Tensor, bias: Tensor, eps: number): { scale: Tensor; bias: Tensor } {
+  const { gpu, shape } = weight;
+  const made = { scale: Tensor.empty(gpu, shape), bias: Tensor.empty(gpu, shape) };
+  gpu.dispatch(
+    KERNELS.affine,
+    {
+      running_mean: running.mean.storage,
+      running_var: running.var.storage,
+      weight: weight.storage,
+      bias: bias.storage,
+      out: made.scale.storage,
+      shift_out: made.bias.storage,
+    },
+    sizes(shape, eps),
+    elements(shape[0]),
+  );
+  return made;
 }

@@ -18,10 +18,12 @@ export interface ReduceOptions {
   readonly factor?: number;
   /** Sum squares instead. Default false. */
   readonly square?: boolean;
+  /** Where to write the result, for a sum over axes that lie side by side. Default: a new tensor. */
+  readonly out?: Tensor;
 }
 
 /** Sum over `axes` (all of them when left out). */
-export function sum(x: Tensor, axes?: readonly number[], { keepdim = false, factor = 1, square = false }: ReduceOptions = {}): Tensor {
+export function sum(x: Tensor, axes?: readonly number[], { keepdim = false, factor = 1, square = false, out }: ReduceOptions = {}): Tensor {
   const rank = x.shape.length;
   const wanted = axes ?? x.shape.map((_, i) => i);
   const reduced = [...new Set(wanted.map((axis) => axisOf('sum', axis, rank)))].sort((a, b) => a - b);
@@ -31,12 +33,12 @@ export function sum(x: Tensor, axes?: readonly number[], { keepdim = false, fact
   for (const [begin, end] of runs) {
     const last = end === runs.at(-1)?.[1];
     const shape = current.shape;
-    const next = sumRun(current, begin, end, last ? factor : 1, square && first);
+    const next = sumRun(current, begin, end, last ? factor : 1, square && first, last ? out : undefined);
     if (current !== x) current.dispose();
     current = next.view(shape.map((extent, i) => (i >= begin && i < end ? 1 : extent)));
     first = false;
   }
-  if (runs.length === 0) current = sumRun(x.view([1, ...x.shape]), 0, 1, factor, square);
+  if (runs.length === 0) current = sumRun(x.view([1, ...x.shape]), 0, 1, factor, square, out);
   return current.view(x.shape.flatMap((extent, i) => (reduced.includes(i) ? (keepdim ? [1] : []) : [extent])));
 }
 
@@ -49,14 +51,14 @@ export function mean(x: Tensor, axes?: readonly number[], keepdim = false): Tens
 }
 
 /** Reduces axes `begin` to `end`, which lie side by side, in as many passes as chunks need. */
-function sumRun(x: Tensor, begin: number, end: number, factor: number, square: boolean): Tensor {
+function sumRun(x: Tensor, begin: number, end: number, factor: number, square: boolean, target: Tensor | undefined): Tensor {
   const outer = sizeOf(x.shape.slice(0, begin));
   const inner = sizeOf(x.shape.slice(end));
   let extent = sizeOf(x.shape.slice(begin, end));
   let current = x;
   for (let pass = 0; ; pass++) {
     const chunks = Math.max(1, Math.ceil(extent / CHUNK));
-    const out = Tensor.empty(x.gpu, [outer, chunks, inner]);
+    const out = chunks === 1 && target ? target.view([outer, 1, inner]) : Tensor.empty(x.gpu, [outer, chunks, inner]);
     x.gpu.dispatch(
       kernel,
       { x: current.storage, out: out.storage },

@@ -60,31 +60,43 @@ const COLUMN_TILES = [
 const LOAD = 8;
 
 /**
- * The tiling for products with `extent` columns in each of `groups` groups. It weighs loads against multiply-adds as
- * they cost on a CPU adapter, where it matters most; a GPU gets the best of the kernels that do not share.
- * `rows` is how many there are; `scalar` forbids columns of four.
+ * Tilings for products with `extent` columns in each of `groups` groups and `rows` rows, the best guess first. The guess
+ * weighs loads against multiply-adds as they cost on a CPU adapter, where it matters most; a GPU gets the best of those
+ * that do not share.
  */
-export function chooseTiling(gpu: Gpu, extent: number, groups: number, rows: number, scalar = false): Tiling {
-  let best: Tiling | undefined;
-  let bestCost = Infinity;
+export function rankTilings(gpu: Gpu, extent: number, groups: number, rows: number): Tiling[] {
+  const ranked: { tiling: Tiling; cost: number }[] = [];
   for (const lanes of new Set([gpu.adapter.sharedLanes, 1])) {
-    const tileRows = lanes === 1 ? (rows >= 8 ? 8 : rows >= 4 ? 4 : 1) : rows > lanes ? 2 * lanes : lanes;
     for (const [width, columns] of COLUMN_TILES) {
-      if (extent % width !== 0 || (scalar && width > 1)) continue;
+      if (extent % width !== 0) continue;
       const perGroup = Math.ceil(extent / width / columns);
+      // A subgroup's invocations must share their rows, so they must not belong to different groups.
       if (groups > 1 && perGroup % lanes !== 0) continue;
-      const tiles = perGroup * groups;
-      const across = lanes > 1 ? 8 : Math.min(8, 2 ** Math.ceil(Math.log2(tiles)));
-      const elements = width * columns;
-      const loads = elements + tileRows / lanes;
-      const vectors = lanes > 1 ? Math.ceil(tiles / lanes) : tiles / 8;
-      const work = tileRows * elements + (lanes > 1 ? tileRows : 0);
-      const cost = (vectors * (LOAD * loads + work)) / Math.min(tileRows, Math.max(1, rows));
-      if (cost >= bestCost) continue;
-      bestCost = cost;
-      const down = lanes > 1 ? 1 : Math.max(1, Math.min(64 / across, 2 ** Math.ceil(Math.log2(rows / tileRows))));
-      best = { lanes, width, columns, rows: tileRows, workgroup: [across, down] };
+      for (const tileRows of rowTiles(lanes, rows)) ranked.push(weigh({ lanes, width, columns, rows: tileRows }, perGroup * groups, rows));
     }
   }
-  return best as Tiling;
+  return ranked.sort((a, b) => a.cost - b.cost).map(({ tiling }) => tiling);
+}
+
+/** A name for the tuner to remember a tiling by. */
+export function tilingId({ lanes, width, columns, rows }: Tiling): string {
+  return `l${lanes} v${width} c${columns} r${rows}`;
+}
+
+/** Rows of a tile; more than there are would be computed in vain. Invocations that share read one row each, or two, or three. */
+function rowTiles(lanes: number, rows: number): number[] {
+  if (lanes === 1) return [8, 4, 1].filter((tile) => tile === 1 || tile <= rows);
+  return [1, 2, 3].filter((own) => own === 1 || (own - 1) * lanes < rows).map((own) => own * lanes);
+}
+
+function weigh(tile: Omit<Tiling, 'workgroup'>, tiles: number, rows: number): { tiling: Tiling; cost: number } {
+  const { lanes, width, columns } = tile;
+  const down = Math.ceil(rows / tile.rows);
+  const elements = width * columns;
+  const loads = elements + tile.rows / lanes;
+  const vectors = lanes > 1 ? Math.ceil(tiles / lanes) : tiles / 8;
+  const work = tile.rows * elements + (lanes > 1 ? tile.rows : 0);
+  const across = lanes > 1 ? 8 : Math.min(8, 2 ** Math.ceil(Math.log2(tiles)));
+  const high = lanes > 1 ? 1 : Math.max(1, Math.min(64 / across, 2 ** Math.ceil(Math.log2(down))));
+  return { tiling: { ...tile, workgroup: [across, high] }, cost: vectors * down * (LOAD * loads + work) };
 }

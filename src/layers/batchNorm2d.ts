@@ -7,10 +7,19 @@
  * normalises by its running statistics and holds them. That exception is what most frameworks get wrong.
  */
 import { batchNorm } from '../autograd/ops/norm';
+import { runsAgain } from '../autograd/recompute';
+import { runningAffine } from '../kernels/batchNorm';
 import type { Gpu } from '../gpu/gpu';
-import type { Tensor } from '../tensor';
+import { keep, type Tensor } from '../tensor';
 import { constant } from './init';
 import { Buffer, Counter, Module, Parameter } from './module';
+
+/** A normalisation by constants as `x * scale + bias`, both [C], and the versions of the tensors it was made from. */
+interface Affine {
+  readonly scale: Tensor;
+  readonly bias: Tensor;
+  readonly versions: string;
+}
 
 export class BatchNorm2d extends Module {
   readonly weight: Parameter;
@@ -23,6 +32,7 @@ export class BatchNorm2d extends Module {
   readonly momentum: number;
   normaliseBy: 'auto' | 'batch' | 'running' = 'auto';
   updateStatistics: 'auto' | boolean = 'auto';
+  #affine: Affine | undefined;
 
   constructor(gpu: Gpu, channels: number, { eps = 1e-5, momentum = 0.1 }: { eps?: number; momentum?: number } = {}) {
     super();
@@ -46,7 +56,7 @@ export class BatchNorm2d extends Module {
 
   /** Whether the next forward moves the running statistics. Only batch statistics can move them. */
   get updates(): boolean {
-    if (this.mode === 'running') return false;
+    if (this.mode === 'running' || runsAgain()) return false;
     return this.updateStatistics === 'auto' ? this.training && !this.frozen : this.updateStatistics;
   }
 
@@ -70,5 +80,30 @@ export class BatchNorm2d extends Module {
       momentum: this.momentum,
       eps: this.eps,
     });
+  }
+
+  /** The normalisation by running statistics as two constants a channel, made once and kept until something of it changes. */
+  affine(): { readonly scale: Tensor; readonly bias: Tensor } {
+    const versions = [this.weight, this.bias, this.running_mean, this.running_var].map(({ version }) => version).join();
+    if (this.#affine?.versions === versions) return this.#affine;
+    const made = { ...runningAffine({ mean: this.running_mean, var: this.running_var }, this.weight, this.bias, this.eps), versions };
+    if (!this.weight.gpu.dry) {
+      this.#forgetAffine();
+      this.#affine = made;
+      keep(made.scale);
+      keep(made.bias);
+    }
+    return made;
+  }
+
+  #forgetAffine(): void {
+    this.#affine?.scale.dispose();
+    this.#affine?.bias.dispose();
+    this.#affine = undefined;
+  }
+
+  protected override disposeOwn(): void {
+    super.disposeOwn();
+    this.#forgetAffine();
   }
 }

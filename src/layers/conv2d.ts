@@ -17,20 +17,10 @@ export interface Conv2dOptions {
   readonly bias?: boolean;
 }
 
-/** See convBatchNorm.ts. */
-export interface Folded {
-  readonly weight: Tensor;
-  readonly bias: Tensor;
-  /** Versions of the tensors it was made from. */
-  readonly versions: string;
-}
-
 export class Conv2d extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
   readonly options: ConvOptions;
-  /** Weights with the batch norm after this convolution folded in, and the versions they were made from. */
-  #folded: Folded | undefined;
 
   /** Defaults: stride 1, padding 0, dilation 1, one group, no bias (every convolution of a ResNet is without). */
   constructor(gpu: Gpu, inChannels: number, outChannels: number, options: Conv2dOptions, random: Random | undefined) {
@@ -52,21 +42,5 @@ export class Conv2d extends Module {
 
   forward(x: Tensor): Tensor {
     return conv2d(x, this.weight, this.bias, this.options);
-  }
-
-  get folded(): Folded | undefined {
-    return this.#folded;
-  }
-
-  /** Replaces the folded weights and frees the old ones. */
-  set folded(made: Folded | undefined) {
-    this.#folded?.weight.dispose();
-    this.#folded?.bias.dispose();
-    this.#folded = made;
-  }
-
-  protected override disposeOwn(): void {
-    super.disposeOwn();
-    this.folded = undefined;
   }
 }

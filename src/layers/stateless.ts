@@ -2,6 +2,7 @@
 import { dropout, gelu, relu, sigmoid, tanh } from '../autograd/ops/elementwise';
 import { adaptiveAvgPool2d, avgPool2d, maxPool2d, type PoolOptions } from '../autograd/ops/pool';
 import { flatten } from '../autograd/ops/shape';
+import { draw } from '../autograd/recompute';
 import { UsageError } from '../errors';
 import type { Tensor } from '../tensor';
 import { Module } from './module';
@@ -115,9 +116,12 @@ export class Dropout extends Module {
 
   forward(x: Tensor): Tensor {
     if (!this.training || this.p === 0) return x;
-    // Multiplying by an odd constant spreads consecutive calls over all seeds.
-    const seed = (this.#seed + Math.imul(this.#calls, 0x9e3779b1)) >>> 0;
-    if (!x.gpu.dry) this.#calls++;
+    const seed = draw(() => {
+      // Multiplying by an odd constant spreads consecutive calls over all seeds.
+      const call = Math.imul(this.#calls, 0x9e3779b1);
+      if (!x.gpu.dry) this.#calls++;
+      return (this.#seed + call) >>> 0;
+    });
     return dropout(x, this.p, seed);
   }
 }
