@@ -1,11 +1,12 @@
 /** Reverse-mode differentiation over the recorded graph. */
-import { ShapeError, formatShape } from '../errors';
+import { ShapeError, UsageError, formatShape } from '../errors';
 import type { Storage } from '../gpu/buffers';
+import { accumulate } from '../kernels/accumulate';
 import { add } from '../kernels/binary';
 import { fill } from '../kernels/copy';
 import { sameShape } from '../kernels/launch';
 import { Tensor } from '../tensor';
-import type { OpNode } from './op';
+import { newNodeId, type Again, type OpNode } from './op';
 
 /**
  * Adds d(output)/d(leaf) to `.grad` of every leaf with `requiresGrad` that `output` depends on.
@@ -26,39 +27,99 @@ export function backward(output: Tensor, grad?: Tensor): void {
   if (grad !== undefined && !sameShape(grad.shape, output.shape)) {
     throw new ShapeError(`backward: gradient ${formatShape(grad.shape)} does not have the output's shape ${formatShape(output.shape)}`);
   }
-  const pending = new Map<Tensor, Tensor>();
-  // Memory that leaves' gradients or the caller own. Ops hand gradients on as they are (both sides of an add, a view),
-  // so a leaf that is given memory with an owner takes a copy.
-  const owned = new Set<Storage>(grad && [grad.storage]);
-  const accumulateLeaf = (leaf: Tensor, dx: Tensor): void => {
-    if (leaf.grad !== undefined) leaf.grad = add(leaf.grad, dx);
-    else leaf.grad = owned.has(dx.storage) ? copy(dx) : dx;
-    owned.add(leaf.grad.storage);
-  };
-  const accumulate = (tensor: Tensor, dx: Tensor): void => {
-    if (tensor.node === undefined) {
-      if (tensor.requiresGrad) accumulateLeaf(tensor, dx);
-      return;
+  new Walk().run(output, grad ?? fill(output.gpu, output.shape, 1), grad);
+}
+
+class Walk {
+  /** Gradients of tensors whose node has not been visited. */
+  readonly #pending = new Map<Tensor, Tensor>();
+  /**
+   * Memory that leaves' gradients or the caller own. Ops hand gradients on as they are (both sides of an add, a view),
+   * so a leaf that is given memory with an owner takes a copy.
+   */
+  readonly #owned = new Set<Storage>();
+  /** Inputs of what was recorded again, by the leaves that stood in for them. */
+  readonly #inputs = new Map<Tensor, Tensor>();
+
+  run(output: Tensor, dy: Tensor, owned: Tensor | undefined): void {
+    if (owned) this.#owned.add(owned.storage);
+    this.#accumulate(output, dy, []);
+    this.#visitAfter(0);
+  }
+
+  /** Visits pending nodes made after `id`, and all that they lead to there. */
+  #visitAfter(id: number): void {
+    for (;;) {
+      let tensor: Tensor | undefined;
+      for (const candidate of this.#pending.keys()) {
+        const at = candidate.node?.id ?? 0;
+        if (at > id && at > (tensor?.node?.id ?? 0)) tensor = candidate;
+      }
+      if (tensor === undefined) return;
+      const dy = this.#pending.get(tensor) as Tensor;
+      const node = tensor.node as OpNode;
+      this.#pending.delete(tensor);
+      tensor.node = undefined;
+      if (node.again) this.#visitAgain(node.again, dy);
+      else this.#visit(node, dy);
     }
-    const known = pending.get(tensor);
-    pending.set(tensor, known === undefined ? dx : add(known, dx));
-  };
-  accumulate(output, grad ?? fill(output.gpu, output.shape, 1));
-  for (const [tensor, node] of tape(output)) {
-    const dy = pending.get(tensor);
-    pending.delete(tensor);
-    tensor.node = undefined;
-    if (dy === undefined) continue;
+  }
+
+  #visit(node: OpNode, dy: Tensor): void {
     const gradients = node.backward(dy);
+    const spent: Tensor[] = [dy];
     gradients.forEach((dx, i) => {
       const input = node.inputs[i];
-      if (dx !== null && input !== undefined) accumulate(input, dx);
+      if (dx === null) return;
+      if (input !== undefined) spent.push(...this.#accumulate(input, dx, [dy, ...gradients]));
+      spent.push(dx);
     });
-    // The memory of a gradient that has been passed on serves the next one, unless an op handed the very same
-    // storage on, or it has an owner.
-    const handedOn = gradients.some((dx) => dx?.storage === dy.storage);
-    const shared = [...pending.values()].some((other) => other.storage === dy.storage);
-    if (!owned.has(dy.storage) && !handedOn && !shared) dy.dispose();
+    // The memory of gradients that have been passed on serves the next ones.
+    for (const tensor of spent) if (!this.#owned.has(tensor.storage) && !this.#isPending(tensor.storage)) tensor.dispose();
+  }
+
+  /** What was not kept is recorded again, walked, and given back at once; only gradients outlive it. */
+  #visitAgain(again: () => Again, dy: Tensor): void {
+    const before = newNodeId();
+    dy.gpu.scope(
+      () => {
+        const { output, inputs } = again();
+        if ((output.node?.id ?? 0) < before) throw new UsageError('recompute: the function took another path when it ran again; it must do the same each time');
+        for (const [leaf, input] of inputs) this.#inputs.set(leaf, input);
+        this.#accumulate(output, dy, []);
+        this.#visitAfter(before);
+      },
+      () => [...[...this.#pending.values()].map(({ storage }) => storage), ...this.#owned],
+    );
+  }
+
+  /** Adds a gradient to a tensor's. Returns gradients that the sum replaces. `shared`: others that the op gave. */
+  #accumulate(standIn: Tensor, dx: Tensor, shared: readonly (Tensor | null)[]): Tensor[] {
+    const tensor = this.#inputs.get(standIn) ?? standIn;
+    if (tensor.node === undefined) {
+      if (tensor.requiresGrad) this.#accumulateLeaf(tensor, dx, shared);
+      return [];
+    }
+    const known = this.#pending.get(tensor);
+    this.#pending.set(tensor, known === undefined ? dx : add(known, dx));
+    return known === undefined ? [] : [known];
+  }
+
+  #accumulateLeaf(leaf: Tensor, dx: Tensor, shared: readonly (Tensor | null)[]): void {
+    const { grad } = leaf;
+    if (grad === undefined) {
+      leaf.grad = this.#owned.has(dx.storage) ? copy(dx) : dx;
+    } else if (this.#isPending(grad.storage) || shared.some((other) => other?.storage === grad.storage)) {
+      leaf.grad = add(grad, dx); // its memory is a gradient of other tensors too
+    } else {
+      accumulate(grad, dx);
+    }
+    this.#owned.add((leaf.grad as Tensor).storage);
+  }
+
+  #isPending(storage: Storage): boolean {
+    for (const other of this.#pending.values()) if (other.storage === storage) return true;
+    return false;
   }
 }
 
@@ -66,18 +127,4 @@ function copy(tensor: Tensor): Tensor {
   const out = Tensor.empty(tensor.gpu, tensor.shape);
   tensor.gpu.copy(tensor.storage, out.storage, 4 * tensor.size);
   return out;
-}
-
-/** Every tensor that `output` was made from, with its node, newest first. */
-function tape(output: Tensor): [Tensor, OpNode][] {
-  const seen = new Map<number, [Tensor, OpNode]>();
-  const pending = [output];
-  while (pending.length > 0) {
-    const tensor = pending.pop() as Tensor;
-    const node = tensor.node as OpNode | undefined;
-    if (node === undefined || seen.has(node.id)) continue;
-    seen.set(node.id, [tensor, node]);
-    for (const input of node.inputs) if (input) pending.push(input);
-  }
-  return [...seen.values()].sort((a, b) => b[1].id - a[1].id);
 }

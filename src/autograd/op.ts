@@ -36,30 +36,65 @@ export interface OpNode extends GradNode {
   readonly name: string;
   /** The tensors a gradient is passed on to; undefined where none is wanted. */
   readonly inputs: readonly (Tensor | undefined)[];
-  readonly context: Context;
   readonly backward: (dy: Tensor) => readonly (Tensor | null)[];
+  /** Instead of `backward`, on a node whose inner graph was not kept: records it again (recompute.ts). */
+  readonly again?: () => Again;
 }
 
+/** A graph that was recorded again: its end, and for each leaf that stands in for an input that input. */
+export interface Again {
+  readonly output: Tensor;
+  readonly inputs: ReadonlyMap<Tensor, Tensor>;
+}
+
+/**
+ * What ops leave behind: `record` a graph; `mark` only whether there would have been one, so that the same kernels run
+ * and yet nothing is kept (recompute.ts); `off` nothing.
+ */
+export type Mode = 'record' | 'mark' | 'off';
+
 let nextId = 1;
-let recording = true;
+let mode: Mode = 'record';
+
+/** Stands for the node of a tensor made in mode `mark`. */
+const MARK: GradNode = { id: 0 };
+
+/** An id greater than that of every node so far. */
+export function newNodeId(): number {
+  return nextId++;
+}
+
+export function currentMode(): Mode {
+  return mode;
+}
+
+/** Runs `fn`, which must not be async, in a mode. `what` names the caller in the error for a function that is. */
+export function inMode<T>(wanted: Mode, what: string, fn: () => T): T {
+  const before = mode;
+  mode = wanted;
+  try {
+    const result = fn();
+    // After its first await it would be in another mode.
+    if (result instanceof Promise) throw new UsageError(`${what}() takes a function that is not async; await outside it`);
+    return result;
+  } finally {
+    mode = before;
+  }
+}
 
 /** Runs `fn`, which must not be async, without recording: no graph, nothing saved. */
 export function noGrad<T>(fn: () => T): T {
-  const before = recording;
-  recording = false;
-  try {
-    const result = fn();
-    // After its first await it would record again.
-    if (result instanceof Promise) throw new UsageError('noGrad() takes a function that is not async; await outside it');
-    return result;
-  } finally {
-    recording = before;
-  }
+  return inMode('off', 'noGrad', fn);
 }
 
 /** Whether a gradient flows into this tensor. */
 export function wantsGrad(tensor: Tensor | undefined): boolean {
-  return recording && tensor !== undefined && (tensor.requiresGrad || tensor.node !== undefined);
+  return mode !== 'off' && tensor !== undefined && (tensor.requiresGrad || tensor.node !== undefined);
+}
+
+/** Whether the tensor was made in mode `mark` from something that wants a gradient. */
+export function isMarked(tensor: Tensor): boolean {
+  return tensor.node === MARK;
 }
 
 /**
@@ -78,12 +113,12 @@ export function defineOp<I extends readonly (Tensor | undefined)[], A extends re
     if (inputs.some((input) => input?.dtype === 'i32')) throw new DtypeError(`${name}: its inputs are real numbers, got integers; upload them as a Float32Array`);
     const context = new Context(inputs.map(wantsGrad));
     const output = op.forward(context, inputs, ...args);
-    if (context.recording) {
+    if (context.recording && mode === 'mark') output.node = MARK;
+    else if (context.recording) {
       const node: OpNode = {
         id: nextId++,
         name,
         inputs: inputs.map((input, i) => (context.needs(i) ? input : undefined)),
-        context,
         backward: (dy) => op.backward(context, dy, inputs, ...args),
       };
       output.node = node;
