@@ -72,7 +72,7 @@ export function rankTilings(gpu: Gpu, extent: number, groups: number, rows: numb
       const perGroup = Math.ceil(extent / width / columns);
       // A subgroup's invocations must share their rows, so they must not belong to different groups.
       if (groups > 1 && perGroup % lanes !== 0) continue;
-      for (const tileRows of rowTiles(lanes, rows)) ranked.push(weigh({ lanes, width, columns, rows: tileRows }, perGroup * groups, rows));
+      for (const tileRows of rowTiles(lanes, rows, width)) ranked.push(weigh({ lanes, width, columns, rows: tileRows }, perGroup * groups, rows));
     }
   }
   return ranked.sort((a, b) => a.cost - b.cost).map(({ tiling }) => tiling);
@@ -83,10 +83,13 @@ export function tilingId({ lanes, width, columns, rows }: Tiling): string {
   return `l${lanes} v${width} c${columns} r${rows}`;
 }
 
-/** Rows of a tile; more than there are would be computed in vain. Invocations that share read one row each, or two, or three. */
-function rowTiles(lanes: number, rows: number): number[] {
+/**
+ * Rows of a tile; more than there are would be computed in vain. Invocations that share read one row each, or two, or,
+ * of columns of four, three: of single columns the compiler makes a slow kernel then.
+ */
+function rowTiles(lanes: number, rows: number, width: number): number[] {
   if (lanes === 1) return [8, 4, 1].filter((tile) => tile === 1 || tile <= rows);
-  return [1, 2, 3].filter((own) => own === 1 || (own - 1) * lanes < rows).map((own) => own * lanes);
+  return [1, 2, 3].filter((own) => own === 1 || ((own - 1) * lanes < rows && (own < 3 || width === 4))).map((own) => own * lanes);
 }
 
 function weigh(tile: Omit<Tiling, 'workgroup'>, tiles: number, rows: number): { tiling: Tiling; cost: number } {
