@@ -1,29 +1,33 @@
-/** Matrix products with tiles of both sides in workgroup memory, for GPUs. */
+/** Matrix products with tiles of both sides in workgroup memory, for GPUs: shaders/matmulWorkgroup.wgsl. */
 import type { Gpu } from '../gpu/gpu';
-import { Kernel } from '../gpu/kernel';
-import tiledSource from '../../shaders/matmulTiled.wgsl?raw';
+import source from '../../shaders/matmulWorkgroup.wgsl?raw';
 import { epilogueBindings, epilogueParams } from './epilogue';
 import type { Candidate } from './family';
 import type { MatmulOperands, MatmulShape } from './matmul';
-import { BATCH } from './matmulRegisters';
+import { inParts } from './splitSum';
+import { GRID, WorkgroupKernel, elementSpec, rankPlans, type Plan, type Sides } from './workgroupTile';
 
-const kernel = new Kernel('matmul_tiled', [tiledSource], 'matmul_tiled');
+const kernel = new WorkgroupKernel('matmul_workgroup', source);
 
-/** Rows and columns that one workgroup computes. */
-const TILE = 64;
-
-export function workgroupCandidates(_: Gpu, shape: MatmulShape): Candidate<MatmulOperands>[] {
-  return [{ id: `workgroup ${TILE}x${TILE}`, run: (operands) => multiply(shape, operands) }];
+export function workgroupCandidates(gpu: Gpu, shape: MatmulShape): Candidate<MatmulOperands>[] {
+  const { batch, m, n, k, transposeA, transposeB } = shape;
+  const sides: Sides = { leftAlong: !transposeA, rightAlong: transposeB };
+  const plans = rankPlans(gpu, { m, n, groups: batch, depthSteps: (depth) => Math.ceil(k / depth), ...sides });
+  return plans
+    .filter(({ tile }) => Math.max(m / tile.m, n / tile.n) <= GRID)
+    .map((plan) => ({ id: plan.id, run: (operands) => inParts(gpu, plan.splits, operands, (parts) => multiply(shape, parts, plan, sides)) }));
 }
 
-function multiply({ batch, m, n, k, transposeA, transposeB }: MatmulShape, operands: MatmulOperands): void {
+function multiply({ batch, m, n, k }: MatmulShape, operands: MatmulOperands, { tile, splits, steps }: Plan, sides: Sides): void {
   const { a, b, out } = operands;
-  const [a_row, a_col] = transposeA ? [1, m] : [k, 1];
-  const [b_row, b_col] = transposeB ? [1, k] : [n, 1];
-  const distances = { rows: m, columns: n, depth: k, a_row, a_col, b_row, b_col, a_batch: m * k, b_batch: k * n };
+  const [aRow, bRow] = [sides.leftAlong ? k : m, sides.rightAlong ? k : n];
+  const variant = kernel.variant(tile, sides, n, { ...elementSpec('A', aRow), ...elementSpec('B', bRow) });
   const bindings = { a: a.storage, b: b.storage, ...epilogueBindings(operands, b), out: out.storage };
-  const [x, y] = [Math.ceil(n / TILE), Math.ceil(m / TILE)];
-  for (let first = 0; first < batch; first += BATCH) {
-    a.gpu.dispatch(kernel, bindings, { ...distances, batch: first, ...epilogueParams(operands) }, [x, y, Math.min(BATCH, batch - first)]);
+  const params = { rows: m, columns: n, depth: k, a_stride: aRow, b_stride: bRow, a_batch: m * k, b_batch: k * n, matrices: batch, steps };
+  const most = Math.floor(GRID / splits);
+  for (let first = 0; first < batch; first += most) {
+    const batches = Math.min(most, batch - first);
+    const grid = [Math.ceil(n / tile.n), Math.ceil(m / tile.m), batches * splits] as const;
+    a.gpu.dispatch(variant, bindings, { ...params, batch: first, batches, ...epilogueParams(operands) }, grid);
   }
 }
