@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = (() => {
   const autograd = [...tensor, 'kernels', 'autograd'];
   const layers = [...autograd, 'layers'];
   const models = [...layers, 'models'];
-  const everything = [...models, 'optim', 'weights', 'data'];
+  const everything = [...models, 'optim', 'weights', 'data', 'tune'];
   return {
     errors: [],
     hostTensor: ['errors'],
@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = (() => {
     gpu: ['errors'],
     tensor: [...base, 'gpu'],
     kernels,
+    tune: kernels,
     autograd,
     layers,
     models,
