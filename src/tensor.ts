@@ -6,6 +6,7 @@
  */
 import { DtypeError, ShapeError, formatShape } from './errors';
 import type { Storage } from './gpu/buffers';
+import type { CaptureMemory, Replay } from './gpu/capture';
 import type { Gpu } from './gpu/gpu';
 import { f32, sizeOf, toFloat32, type HostTensor } from './hostTensor';
 
@@ -34,8 +35,6 @@ export class Tensor {
   grad: Tensor | undefined;
   /** The operation this tensor came from, when a gradient can flow through it. */
   node: GradNode | undefined;
-  /** Counts changes of the elements in place (`assign`, optimiser steps, running statistics), for what is derived from them. */
-  version = 0;
 
   /** Wraps a storage. Most code wants `empty` or `fromHost`. */
   constructor(gpu: Gpu, shape: readonly number[], dtype: TensorDtype = 'f32', storage?: Storage) {
@@ -77,6 +76,15 @@ export class Tensor {
     return Tensor.fromArray(gpu, shape, data);
   }
 
+  /** Counts what has written the elements since they were allocated, for what is derived from them. */
+  get version(): number {
+    return this.storage.version;
+  }
+
+  set version(version: number) {
+    this.storage.version = version;
+  }
+
   get size(): number {
     return sizeOf(this.shape);
   }
@@ -107,7 +115,18 @@ export class Tensor {
     }
     if (data.length !== this.size) throw new ShapeError(`assign: ${data.length} values do not fill shape ${formatShape(host.shape)} (${this.size})`);
     this.gpu.upload(this.storage, data);
-    this.version++;
+  }
+
+  /**
+   * Overwrites the elements with as many numbers in the engine's own order: how the inputs of a captured function are
+   * filled before each replay. Takes effect after everything recorded so far.
+   * @throws ShapeError for another number of elements; DtypeError for integers in place of real numbers, or the reverse.
+   */
+  write(data: Float32Array | Int32Array): void {
+    const dtype = data instanceof Int32Array ? 'i32' : 'f32';
+    if (dtype !== this.dtype) throw new DtypeError(`write: the tensor holds ${this.dtype}, got ${dtype}; give ${this.dtype === 'i32' ? 'an Int32Array' : 'a Float32Array'}`);
+    if (data.length !== this.size) throw new ShapeError(`write: ${data.length} values do not fill shape ${formatShape(this.shape)} (${this.size})`);
+    this.gpu.upload(this.storage, data);
   }
 
   /** The same elements under another shape; shares storage, so neither may be disposed while the other is used. */
@@ -140,6 +159,62 @@ export function scope<T>(gpu: Gpu, fn: () => T): T {
 export function keep<T extends Tensor>(tensor: T): T {
   tensor.gpu.keep(tensor.storage);
   return tensor;
+}
+
+/** A function made ready to run again and again (see `capture`). */
+export class Captured<T> {
+  /** What the function returned. Each replay overwrites it; it lives until `dispose`. */
+  readonly outputs: T;
+  readonly #replay: Replay;
+
+  /** `capture` makes one. */
+  constructor(outputs: T, replay: Replay) {
+    this.outputs = outputs;
+    this.#replay = replay;
+  }
+
+  /** Bytes and commands of a replay. */
+  get memory(): CaptureMemory {
+    return this.#replay.memory;
+  }
+
+  /**
+   * Records one run of the function, after everything recorded so far, and returns `outputs`. Nothing is waited for:
+   * reads, uploads and `gpu.flush()` submit it.
+   * @throws DeviceError when the device is lost, or a tensor that the function uses was disposed since.
+   */
+  replay(): T {
+    this.#replay.run();
+    return this.outputs;
+  }
+
+  /** Frees the temporaries and the outputs. */
+  dispose(): void {
+    this.#replay.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * Looks at what `fn` records, once, without running it, and makes it ready to be replayed: memory planned by lifetime,
+ * pipelines compiled, bind groups made. A replay does what running `fn` again would do, to the same bits, with next to
+ * no JavaScript.
+ *
+ * Tensors made outside are used by reference: parameters, optimiser state, and inputs, which are filled with `write()`
+ * before each replay. What `fn` decides in JavaScript (training mode, what is frozen, shapes) is decided once; capture
+ * again when it changes. What changes by step goes through `gpu.stepValues` and `gpu.everyStep`, as optimisers, dropout
+ * and batch norm do. Replays may alternate with eager work and with other captures.
+ *
+ * @param fn returns tensors, alone, in an array or as values of an object. They carry no graph.
+ * @throws UsageError when `fn` uploads, reads back, waits, keeps what it made, or disposes what it did not make.
+ */
+export async function capture<T>(gpu: Gpu, fn: () => T): Promise<Captured<T>> {
+  const traced = gpu.trace(fn, (result) => tensorsIn(result).map((t) => t.storage));
+  for (const tensor of tensorsIn(traced.result)) if (traced.outputs.has(tensor.storage)) tensor.node = undefined;
+  return new Captured(traced.result, await gpu.prepare(traced));
 }
 
 function tensorsIn(value: unknown): Tensor[] {

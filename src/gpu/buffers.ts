@@ -9,21 +9,36 @@ import { DeviceError } from '../errors';
 /** Usage of every pooled buffer; one kind, so that any of them fits any tensor. */
 const STORAGE = 0x80 | 0x04 | 0x08; // GPUBufferUsage.STORAGE | COPY_SRC | COPY_DST, spelled out: no GPU global in Node
 
+/** Where a storage gets its buffer from and gives it back to: the pool, or a trace, which has none. */
+export interface Home {
+  take(storage: Storage): GPUBuffer;
+  /** `buffer` is undefined when none was ever asked for. */
+  give(storage: Storage, buffer: GPUBuffer | undefined): void;
+}
+
 /** A piece of device memory. The buffer is made on first use, so that a dry run allocates nothing. */
 export class Storage {
   readonly bytes: number;
-  readonly #pool: BufferPool;
+  /** Counts what has written it: dispatches, copies, uploads and replays. For what is derived from its contents. */
+  version = 0;
+  #home: Home;
   #buffer: GPUBuffer | undefined;
   #released = false;
 
-  constructor(pool: BufferPool, bytes: number) {
-    this.#pool = pool;
+  constructor(home: Home, bytes: number) {
+    this.#home = home;
     this.bytes = bytes;
   }
 
   get buffer(): GPUBuffer {
+    if (this.#buffer) return this.#buffer;
     if (this.#released) throw new DeviceError('a tensor was used after it was disposed; keep it out of scope() or call keep()');
-    return (this.#buffer ??= this.#pool.take(this));
+    return (this.#buffer = this.#home.take(this));
+  }
+
+  /** Moves a storage that has no buffer yet to another home. */
+  settle(home: Home): void {
+    this.#home = home;
   }
 
   get released(): boolean {
@@ -34,7 +49,7 @@ export class Storage {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    if (this.#buffer) this.#pool.give(this, this.#buffer);
+    this.#home.give(this, this.#buffer);
     this.#buffer = undefined;
   }
 }
@@ -49,7 +64,7 @@ export interface MemoryReport {
   readonly liveBuffers: number;
 }
 
-export class BufferPool {
+export class BufferPool implements Home {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, GPUBuffer[]>();
   /** Every buffer there is, with its size: free ones and those in use. */
@@ -76,12 +91,30 @@ export class BufferPool {
     return buffer;
   }
 
-  give(storage: Storage, buffer: GPUBuffer): void {
+  give(storage: Storage, buffer: GPUBuffer | undefined): void {
+    if (buffer === undefined) return;
     this.#forgotten.unregister(storage);
     this.#giveBack(this.#sizeFor(storage.bytes), buffer);
   }
 
-  #create(bytes: number, size: number): GPUBuffer {
+  /** A buffer of exactly this size outside the pooling, counted as live. For what captures plan by themselves. */
+  reserve(bytes: number, usage = STORAGE): GPUBuffer {
+    const buffer = this.#create(bytes, bytes, usage);
+    this.#live += bytes;
+    this.#liveBuffers++;
+    return buffer;
+  }
+
+  /** Destroys a buffer that `reserve` gave. */
+  unreserve(buffer: GPUBuffer, bytes: number): void {
+    this.#live -= bytes;
+    this.#liveBuffers--;
+    if (!this.#all.delete(buffer)) return; // there was no memory for it, or the pool is gone
+    this.#allocated -= bytes;
+    buffer.destroy();
+  }
+
+  #create(bytes: number, size: number, usage = STORAGE): GPUBuffer {
     const limit = this.#limit;
     if (bytes > limit) {
       throw new DeviceError(
@@ -91,7 +124,7 @@ export class BufferPool {
     this.#allocated += size;
     this.#peak = Math.max(this.#peak, this.#allocated);
     this.#device.pushErrorScope('out-of-memory');
-    const buffer = this.#device.createBuffer({ label: `graft ${size} B`, size, usage: STORAGE });
+    const buffer = this.#device.createBuffer({ label: `graft ${size} B`, size, usage });
     this.#all.set(buffer, size);
     const outcome = this.#device.popErrorScope();
     outcome.then((error) => error && this.#forget(buffer), () => undefined);
@@ -155,7 +188,7 @@ export class BufferPool {
 }
 
 /** Rounds up to four significant bits (at most an eighth more), so that near sizes share buffers; 256 bytes at least. */
-function sizeClass(bytes: number): number {
+export function sizeClass(bytes: number): number {
   if (bytes <= 256) return 256;
   const unit = 2 ** Math.max(8, Math.floor(Math.log2(bytes)) - 3);
   return Math.ceil(bytes / unit) * unit;

@@ -1,33 +1,28 @@
 /**
- * The device as the rest of Graft sees it: memory, pipelines, one recorder and error handling.
+ * The device as the rest of Graft sees it: memory, dispatch, reading back, compiling ahead, capturing.
  *
  * Dispatches are recorded into one compute pass and submitted together by `flush` (called by every read and upload).
  * WebGPU orders dispatches of a pass by the buffers they share, so recording order is execution order.
  * What WebGPU reports asynchronously (validation, out of memory, a lost device) is thrown by the next `sync` or `read`.
  */
-import { DeviceError } from '../errors';
+import { DeviceError, UsageError } from '../errors';
+import type { AdapterFacts } from './adapter';
+import { Arena } from './arena';
 import { BufferPool, Storage, type MemoryReport } from './buffers';
+import { Replay, type Engine } from './capture';
 import { Choices } from './choices';
+import { ErrorLog } from './errorLog';
 import type { Kernel } from './kernel';
-import { Profiler, type KernelTime } from './profiler';
+import { Pipelines } from './pipelines';
+import type { KernelTime } from './profiler';
+import { Recorder, type Grid } from './recorder';
+import { Scopes } from './scopes';
+import { Trace } from './trace';
 import { patiently } from './wait';
 
-/** Bytes of one dispatch's uniform slot: the largest alignment WebGPU allows an adapter to ask for. */
-const SLOT = 256;
-const SLOTS = 512;
+export type { AdapterFacts } from './adapter';
 
 export type Workgroups = readonly [number, number?, number?];
-
-export interface AdapterFacts {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  /** True for an adapter that runs on the CPU. */
-  readonly software: boolean;
-  /** Invocations of a subgroup that had better share what they read: 8 on a software adapter with such subgroups, else 1. */
-  readonly sharedLanes: number;
-}
 
 export class Gpu {
   readonly device: GPUDevice;
@@ -35,29 +30,27 @@ export class Gpu {
   /** Which algorithms this device's kernels use. */
   readonly choices = new Choices();
   readonly #owned: boolean;
+  readonly #log = new ErrorLog();
   readonly #pool: BufferPool;
-  readonly #pipelines = new Map<string, GPUComputePipeline>();
-  readonly #params: GPUBuffer;
-  readonly #paramsData = new ArrayBuffer(SLOT * SLOTS);
-  readonly #paramsView = new DataView(this.#paramsData);
-  readonly #scopes: Set<Storage>[] = [];
-  readonly #errors: Promise<string | null>[] = [];
-  #slot = 0;
-  #encoder: GPUCommandEncoder | undefined;
-  #pass: GPUComputePassEncoder | undefined;
-  #lost: string | undefined;
-  #dry: Map<string, Kernel> | undefined;
-  #profiler: Profiler | undefined;
+  readonly #pipelines: Pipelines;
+  readonly #recorder: Recorder;
+  readonly #engine: Engine;
+  #scopes = new Scopes();
+  /** Set while a function is traced: nothing runs then. */
+  #trace: Trace | undefined;
 
   /** Wraps a device; `openGpu` makes one. `owned`: `destroy` may destroy it. */
   constructor(device: GPUDevice, adapter: AdapterFacts, owned = false) {
     this.device = device;
     this.#owned = owned;
     this.adapter = adapter;
-    this.#pool = new BufferPool(device, (error, what) => this.#watch(error, what));
-    this.#params = device.createBuffer({ label: 'graft params', size: SLOT * SLOTS, usage: 0x40 | 0x08 }); // UNIFORM | COPY_DST
-    void device.lost.then((info) => {
-      this.#lost = `the GPU device was lost (${info.reason}): ${info.message || 'no reason given'}; open a new one and load the last checkpoint`;
+    const log = this.#log;
+    const pool = (this.#pool = new BufferPool(device, (error, what) => log.watch(error, what)));
+    const pipelines = (this.#pipelines = new Pipelines(device));
+    const recorder = (this.#recorder = new Recorder(device, pipelines, log));
+    this.#engine = { device, pool, arena: new Arena(pool), pipelines, recorder, log };
+    void device.lost.then(({ reason, message }) => {
+      log.close(`the GPU device was lost (${reason}): ${message || 'no reason given'}; open a new one and load the last checkpoint`);
     });
   }
 
@@ -65,36 +58,26 @@ export class Gpu {
 
   /** Device memory for `bytes` bytes, uninitialised, owned by the innermost scope. */
   allocate(bytes: number): Storage {
-    const storage = new Storage(this.#pool, Math.max(16, Math.ceil(bytes / 16) * 16));
-    this.#scopes.at(-1)?.add(storage);
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const storage = this.#trace?.allocate(size) ?? new Storage(this.#pool, size);
+    this.#scopes.own(storage);
     return storage;
   }
 
-  /**
-   * Runs `fn` and releases all that was allocated in it, except storages returned by `kept` for its result.
-   * Synchronous by design: a step records, it does not wait.
-   */
+  /** Runs `fn` and releases all that was allocated in it, except storages returned by `kept` for its result. Not for async functions. */
   scope<T>(fn: () => T, kept: (result: T) => Iterable<Storage>): T {
-    const scope = new Set<Storage>();
-    this.#scopes.push(scope);
-    try {
-      const result = fn();
-      if (result instanceof Promise) throw new DeviceError('scope() takes a function that is not async; await outside it');
-      for (const storage of kept(result)) this.keep(storage, scope);
-      return result;
-    } finally {
-      this.#scopes.pop();
-      for (const storage of scope) storage.release();
-    }
+    return this.#scopes.run(fn, kept);
   }
 
-  /** Lets a storage outlive every open scope but those outside `scope`. Without `scope`: all of them. */
-  keep(storage: Storage, scope?: Set<Storage>): void {
-    if (scope === undefined) {
-      for (const open of this.#scopes) open.delete(storage);
-    } else if (scope.delete(storage)) {
-      this.#scopes[this.#scopes.indexOf(scope) - 1]?.add(storage);
+  /**
+   * Lets a storage outlive every open scope.
+   * @throws UsageError in a captured function for what it made itself: the next replay would overwrite it.
+   */
+  keep(storage: Storage): void {
+    if (this.#trace?.repeats && this.#trace.owns(storage)) {
+      throw this.#trace.refuse('keep() of a tensor made inside the captured function, which every replay would overwrite; make it before the capture, or return it');
     }
+    this.#scopes.keep(storage);
   }
 
   /** Live and allocated bytes. */
@@ -108,11 +91,20 @@ export class Gpu {
     this.#pool.trim();
   }
 
-  /** Writes host data into a storage, after everything recorded so far. */
+  /**
+   * Writes host data into a storage, after everything recorded so far.
+   * @throws UsageError in a captured function, whose replays would repeat the same data.
+   */
   upload(storage: Storage, data: ArrayBufferView, byteOffset = 0): void {
-    this.#assertAlive();
-    if (this.#dry) return;
+    this.#log.assertAlive();
+    if (this.#trace) {
+      if (!this.#trace.repeats) return;
+      throw this.#trace.refuse(
+        `an upload of ${data.byteLength} bytes (Tensor.fromArray, fromHost, write or assign) inside the function would bring the same data in every replay; make the tensor before the capture and write() to it before each replay`,
+      );
+    }
     this.flush();
+    storage.version++;
     const { buffer, byteOffset: start, byteLength } = data;
     if (byteLength % 4 === 0) {
       this.device.queue.writeBuffer(storage.buffer, byteOffset, buffer as ArrayBuffer, start, byteLength);
@@ -125,16 +117,16 @@ export class Gpu {
 
   /** Reads `bytes` bytes back. Submits what is recorded and waits for it. */
   async read(storage: Storage, bytes: number): Promise<ArrayBuffer> {
-    this.#assertAlive();
+    this.#log.assertAlive();
+    if (this.#trace) return this.#never('reading a tensor back (toArray, toHost)');
     const size = Math.ceil(bytes / 4) * 4;
     const source = storage.buffer; // throws for a disposed tensor, before there is anything to free
     const staging = this.device.createBuffer({ label: 'graft read', size: Math.max(4, size), usage: 0x01 | 0x08 }); // MAP_READ | COPY_DST
-    this.#endPass();
-    this.#openEncoder().copyBufferToBuffer(source, 0, staging, 0, size);
+    this.#recorder.copy(source, staging, size);
     this.flush();
     try {
       const failed = await patiently(staging.mapAsync(1)).then(() => undefined, (error: Error) => error);
-      await this.#throwErrors();
+      await this.#log.throwAll();
       if (failed) throw new DeviceError(`reading ${bytes} bytes back from the GPU failed: ${failed.message}`);
       return staging.getMappedRange().slice(0, bytes);
     } finally {
@@ -153,104 +145,134 @@ export class Gpu {
     params: Readonly<Record<string, number>>,
     workgroups: Workgroups,
   ): void {
-    this.#assertAlive();
-    if (this.#dry) {
-      this.#dry.set(kernel.key, kernel);
+    this.#log.assertAlive();
+    const trace = this.#trace;
+    const [x, y = 1, z = 1] = workgroups;
+    const grid: Grid = [x, y, z];
+    if (trace && !trace.repeats) {
+      trace.note(kernel);
       return;
     }
-    const [x, y = 1, z = 1] = workgroups;
     if (x === 0 || y === 0 || z === 0) return;
     const limit = this.device.limits.maxComputeWorkgroupsPerDimension;
     if (x > limit || y > limit || z > limit) {
       throw new DeviceError(`${kernel.name}: a grid of ${x} x ${y} x ${z} workgroups is past the adapter's ${limit} a dimension; use a smaller batch`);
     }
-    if (this.#slot === SLOTS || this.#profiler?.full) this.flush();
-    const encoder = this.#openEncoder();
-    const pipeline = this.#pipeline(kernel);
-    const { bindings: declared } = kernel.reflection;
-    const entries = declared.map(({ name, binding, access }): GPUBindGroupEntry => {
-      if (access === 'uniform') {
-        const offset = SLOT * this.#slot++;
-        const size = kernel.packParams(params, this.#paramsView, offset);
-        return { binding, resource: { buffer: this.#params, offset, size: Math.ceil(size / 16) * 16 } };
-      }
-      const storage = bindings[name];
-      if (storage === undefined) throw new Error(`${kernel.name}: nothing was bound to '${name}'`);
-      return { binding, resource: { buffer: storage.buffer, size: storage.bytes } };
-    });
-    const group = this.device.createBindGroup({ label: kernel.name, layout: pipeline.getBindGroupLayout(0), entries });
-    if (this.#profiler) {
-      this.#endPass();
-      this.#pass = encoder.beginComputePass({ label: kernel.name, timestampWrites: this.#profiler.timestampWrites(kernel.name) });
+    for (const { name, access } of kernel.reflection.bindings) {
+      if (access !== 'uniform' && bindings[name] === undefined) throw new Error(`${kernel.name}: nothing was bound to '${name}'`);
     }
-    this.#pass ??= encoder.beginComputePass();
-    this.#pass.setPipeline(pipeline);
-    this.#pass.setBindGroup(0, group);
-    this.#pass.dispatchWorkgroups(x, y, z);
+    (trace ?? this.#recorder).dispatch(kernel, bindings, params, grid);
   }
 
   /** Records a copy between storages. */
   copy(from: Storage, to: Storage, bytes: number): void {
-    this.#assertAlive();
-    if (this.#dry) return;
-    this.#endPass();
-    this.#openEncoder().copyBufferToBuffer(from.buffer, 0, to.buffer, 0, Math.ceil(bytes / 4) * 4);
+    this.#log.assertAlive();
+    if (this.#trace) {
+      this.#trace.copy(from, to, bytes);
+      return;
+    }
+    to.version++;
+    this.#recorder.copy(from.buffer, to.buffer, bytes);
   }
 
   /** Submits what was recorded. */
   flush(): void {
-    const encoder = this.#encoder;
-    if (encoder === undefined) return;
-    this.#endPass();
-    const collect = this.#profiler?.resolve(encoder);
-    this.#encoder = undefined;
-    if (this.#slot > 0) this.device.queue.writeBuffer(this.#params, 0, this.#paramsData, 0, SLOT * this.#slot);
-    this.#slot = 0;
-    this.device.queue.submit([encoder.finish()]);
-    this.#watch(this.device.popErrorScope(), 'running recorded commands');
-    collect?.();
+    this.#recorder.flush();
   }
 
   /** Submits, waits until the GPU is done, and throws what WebGPU reported since the last time. */
   async sync(): Promise<void> {
+    if (this.#trace) return this.#never('waiting for the device (sync)');
     this.flush();
     await patiently(this.device.queue.onSubmittedWorkDone());
-    await this.#throwErrors();
+    await this.#log.throwAll();
   }
 
-  // Pipelines
+  // Tracing: functions that are looked at, not run
 
   /**
    * Compiles, in parallel, every pipeline that `fn` would use, without running anything: inside, tensors have no
    * memory and dispatches only note their kernels. Returns how many were compiled.
    */
   async precompile(fn: () => void): Promise<number> {
-    const wanted = new Map<string, Kernel>();
-    this.#dry = wanted;
-    try {
-      this.scope(fn, () => []);
-    } finally {
-      this.#dry = undefined;
-    }
-    const missing = [...wanted.values()].filter((kernel) => !this.#pipelines.has(kernel.key));
-    this.device.pushErrorScope('validation'); // modules are made at once, their errors come with the scope
-    const pipelines = missing.map((kernel) => this.device.createComputePipelineAsync(this.#descriptor(kernel)));
-    const invalid = this.device.popErrorScope().catch(() => null); // rejects with the device; the pipelines say so too
-    const compiled = missing.map(async (kernel, i) => {
-      try {
-        this.#pipelines.set(kernel.key, await pipelines[i]);
-      } catch (error) {
-        const { message } = (await invalid) ?? (error as Error);
-        throw new DeviceError(`${kernel.name}: the pipeline could not be compiled: ${message.split('\n')[0]}`);
-      }
-    });
-    await patiently(Promise.all(compiled));
-    return missing.length;
+    const trace = new Trace(false);
+    this.#traced(trace, () => this.scope(fn, () => []));
+    return this.#pipelines.compile(trace.kernels);
   }
 
-  /** True inside `precompile`: nothing that is computed now has a value, so nothing of it may be kept. */
+  /**
+   * The commands that `fn` would record, in order, with the lifetimes of its temporaries; nothing runs and nothing is
+   * allocated. `outputs` names the storages of the result that outlive it.
+   * @throws UsageError when `fn` does what a replay could not repeat.
+   */
+  trace<T>(fn: () => T, outputs: (result: T) => Iterable<Storage>): { trace: Trace; result: T; outputs: Set<Storage> } {
+    if (this.#trace) throw new UsageError('capture: a capture or compilation is under way; captures do not nest');
+    const trace = new Trace(true);
+    const result = trace.closeAfter(() => this.#traced(trace, () => this.scope(fn, outputs)));
+    return { trace, result, outputs: new Set([...outputs(result)].filter((storage) => trace.owns(storage))) };
+  }
+
+  /** Makes a traced function ready to run. Most code wants `capture` of src/tensor.ts. @throws DeviceError when there is no memory for it. */
+  async prepare({ trace, outputs }: { trace: Trace; outputs: ReadonlySet<Storage> }): Promise<Replay> {
+    await this.#pipelines.compile(trace.kernels);
+    this.#log.assertAlive();
+    this.device.pushErrorScope('validation');
+    let replay: Replay;
+    try {
+      replay = new Replay(this.#engine, trace, outputs);
+    } finally {
+      this.#log.watch(this.device.popErrorScope(), 'capturing');
+    }
+    try {
+      await this.#log.throwAll();
+    } catch (error) {
+      replay.dispose();
+      throw error;
+    }
+    return replay;
+  }
+
+  /** True inside `precompile` and `capture`: nothing that is computed now has a value, so nothing of it may be kept. */
   get dry(): boolean {
-    return this.#dry !== undefined;
+    return this.#trace !== undefined;
+  }
+
+  /**
+   * What a step does on the host besides recording: counts, mostly. Run now; in a captured function not now, but before
+   * each replay; while compiling ahead not at all.
+   */
+  everyStep(effect: () => void): void {
+    if (this.#trace) this.#trace.step(effect);
+    else effect();
+  }
+
+  /**
+   * A storage of `bytes` bytes with values that differ from step to step (a learning rate, a seed): `values` is asked
+   * now; in a captured function before each replay instead. Kernels may only read it.
+   */
+  stepValues(bytes: number, values: () => ArrayBufferView): Storage {
+    const storage = this.allocate(bytes);
+    if (this.#trace) this.#trace.step({ storage, values });
+    else this.upload(storage, values());
+    return storage;
+  }
+
+  /**
+   * Brings up to date what is derived from `sources` and kept outside the step (weights with a batch norm folded in):
+   * `update` is run now, for real even in a captured function, and again before each replay, so it should look first
+   * whether there is anything to do. False, and nothing done, where that is not possible: while compiling ahead, or
+   * when the captured function itself changes a source before. Compute inside the step then.
+   */
+  refresh(sources: readonly Storage[], update: () => void): boolean {
+    const trace = this.#trace;
+    if (trace === undefined) {
+      update();
+      return true;
+    }
+    if (!trace.repeats || sources.some((source) => trace.owns(source) || trace.writes(source))) return false;
+    this.#suspended(update);
+    trace.step(update);
+    return true;
   }
 
   /** Starts to time every kernel. Throws where the adapter has no timestamp queries. */
@@ -258,16 +280,13 @@ export class Gpu {
     if (!this.device.features.has('timestamp-query')) {
       throw new DeviceError("profiling needs the adapter's timestamp-query feature, which this one lacks; time whole steps instead");
     }
-    this.flush();
-    this.#profiler = new Profiler(this.device);
+    this.#recorder.profile(true);
   }
 
   /** Ends profiling: time by kernel, slowest first. */
   async stopProfile(): Promise<KernelTime[]> {
     await this.sync();
-    const profiler = this.#profiler;
-    this.#profiler = undefined;
-    return (await profiler?.finish()) ?? [];
+    return (await this.#recorder.profile(false)?.finish()) ?? [];
   }
 
   /** Frees everything. Tensors of this device cannot be used afterwards. A device of the caller's own lives on. */
@@ -278,57 +297,36 @@ export class Gpu {
     }
     this.flush();
     this.#pool.destroy();
-    this.#params.destroy();
-    this.#lost = 'the Gpu was destroyed; open a new one';
+    this.#recorder.destroy();
+    this.#log.close('the Gpu was destroyed; open a new one');
   }
 
-  #pipeline(kernel: Kernel): GPUComputePipeline {
-    let pipeline = this.#pipelines.get(kernel.key);
-    if (pipeline === undefined) {
-      pipeline = this.device.createComputePipeline(this.#descriptor(kernel));
-      this.#pipelines.set(kernel.key, pipeline);
+  #traced<T>(trace: Trace, fn: () => T): T {
+    const before = this.#trace;
+    this.#trace = trace;
+    try {
+      return fn();
+    } finally {
+      this.#trace = before;
     }
-    return pipeline;
   }
 
-  #descriptor(kernel: Kernel): GPUComputePipelineDescriptor {
-    const module = this.device.createShaderModule({ label: kernel.name, code: kernel.code });
-    return {
-      label: kernel.name,
-      layout: 'auto',
-      compute: { module, entryPoint: kernel.entry, constants: kernel.constants },
-    };
-  }
-
-  #openEncoder(): GPUCommandEncoder {
-    if (this.#encoder === undefined) {
-      this.device.pushErrorScope('validation');
-      this.#encoder = this.device.createCommandEncoder();
+  /** Runs `fn` outside the trace and every scope that are open. */
+  #suspended(fn: () => void): void {
+    const [trace, scopes] = [this.#trace, this.#scopes];
+    this.#trace = undefined;
+    this.#scopes = new Scopes();
+    try {
+      this.scope(fn, () => []);
+    } finally {
+      this.#trace = trace;
+      this.#scopes = scopes;
     }
-    return this.#encoder;
   }
 
-  #endPass(): void {
-    this.#pass?.end();
-    this.#pass = undefined;
-  }
-
-  #watch(error: Promise<GPUError | null>, what: string): void {
-    this.#errors.push(
-      error.then(
-        (e) => (e === null ? null : `${what}: ${e.message.split('\n')[0]}`),
-        (e: Error) => `${what}: ${e.message}`,
-      ),
-    );
-  }
-
-  async #throwErrors(): Promise<void> {
-    const errors = (await Promise.all(this.#errors.splice(0))).filter((e) => e !== null);
-    this.#assertAlive();
-    if (errors.length > 0) throw new DeviceError(`WebGPU reported an error while ${errors[0]}`);
-  }
-
-  #assertAlive(): void {
-    if (this.#lost !== undefined) throw new DeviceError(this.#lost);
+  /** What waiting gives while a function is traced: the trace fails as a whole, so nobody is left waiting. */
+  #never(what: string): Promise<never> {
+    this.#trace?.refuse(`${what} inside the function, which is only looked at: nothing has run yet; do it after replay()`);
+    return new Promise(() => undefined);
   }
 }

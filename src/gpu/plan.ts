@@ -1,0 +1,133 @@
+/**
+ * Memory for a captured function: temporaries whose lifetimes do not meet share a buffer.
+ *
+ * Whole buffers, not offsets into a few large ones: WebGPU looks at a buffer as a whole when it checks that nothing is
+ * read and written in the same dispatch, so two operands of one kernel may not lie in one buffer. Assigning intervals of
+ * different sizes to shared objects is the problem of Pisarchyk and Lee, "Efficient Memory Management for Deep Neural
+ * Net Inference" (2020); their greedy methods come within a few percent of the lower bound on real networks. Several
+ * orders are tried, and the best plan is taken: it is made once a capture.
+ */
+import { sizeClass } from './buffers';
+
+/** When a temporary's contents matter, in indices of commands. */
+export interface Lifetime {
+  readonly bytes: number;
+  /** Command that uses it first. */
+  readonly first: number;
+  /** Command that uses it last. */
+  readonly last: number;
+  /** Command before which the function gave its memory back; what it would take run eagerly follows from this. */
+  readonly released: number;
+}
+
+export interface Plan {
+  /** Sizes of the buffers to make. */
+  readonly buffers: readonly number[];
+  /** For each lifetime the index of its buffer. */
+  readonly assignment: readonly number[];
+  /** Sum of `buffers`. */
+  readonly bytes: number;
+  /** Most bytes that matter at one command: no plan can take less. */
+  readonly lowerBound: number;
+  /** What the eager pool would hold after the same commands, from empty. */
+  readonly pooledBytes: number;
+}
+
+interface Shared {
+  bytes: number;
+  readonly tenants: Lifetime[];
+}
+
+type Order = (a: Lifetime, b: Lifetime) => number;
+
+/** Equal sizes are coloured in order of time, which is optimal among themselves. */
+const BY_SIZE: Order = (a, b) => b.bytes - a.bytes || a.first - b.first;
+const BY_TIME: Order = (a, b) => a.first - b.first || b.bytes - a.bytes;
+const BY_END: Order = (a, b) => b.last - a.last || b.bytes - a.bytes;
+
+/** Plans memory for these lifetimes. No two that meet share a buffer; each buffer is as large as its largest tenant. */
+export function planMemory(lifetimes: readonly Lifetime[]): Plan {
+  const load = loads(lifetimes);
+  /** The commands that need most memory first; there, the largest first. */
+  const weight = new Map(lifetimes.map((lifetime) => [lifetime, peakWithin(load, lifetime)]));
+  const byBreadth: Order = (a, b) => (weight.get(b) as number) - (weight.get(a) as number) || BY_SIZE(a, b);
+  const plans = [BY_SIZE, byBreadth, BY_TIME, BY_END].map((order) => assign(lifetimes, order));
+  const total = (shared: readonly Shared[]): number => shared.reduce((sum, { bytes }) => sum + bytes, 0);
+  const best = plans.reduce((a, b) => (total(b.shared) < total(a.shared) ? b : a));
+  return {
+    buffers: best.shared.map(({ bytes }) => bytes),
+    assignment: lifetimes.map((lifetime) => best.where.get(lifetime) as number),
+    bytes: total(best.shared),
+    lowerBound: Math.max(0, ...load),
+    pooledBytes: pooledBytes(lifetimes),
+  };
+}
+
+function assign(lifetimes: readonly Lifetime[], order: Order): { shared: Shared[]; where: Map<Lifetime, number> } {
+  const shared: Shared[] = [];
+  const where = new Map<Lifetime, number>();
+  for (const lifetime of [...lifetimes].sort(order)) {
+    let best = -1;
+    let bestCost = lifetime.bytes; // of a buffer of its own
+    let bestGap = Infinity;
+    for (const [i, { bytes, tenants }] of shared.entries()) {
+      // What it adds to the buffer counts most, then how long the buffer would lie idle before or after it.
+      const cost = Math.max(0, lifetime.bytes - bytes);
+      if (cost > bestCost) continue;
+      const gap = idle(tenants, lifetime);
+      if (gap === undefined || (cost === bestCost && gap >= bestGap)) continue;
+      best = i;
+      bestCost = cost;
+      bestGap = gap;
+    }
+    if (best === -1) best = shared.push({ bytes: 0, tenants: [] }) - 1;
+    shared[best].tenants.push(lifetime);
+    shared[best].bytes = Math.max(shared[best].bytes, lifetime.bytes);
+    where.set(lifetime, best);
+  }
+  return { shared, where };
+}
+
+/** Commands between a lifetime and the nearest tenant; undefined when it meets one. */
+function idle(tenants: readonly Lifetime[], { first, last }: Lifetime): number | undefined {
+  let gap = Infinity;
+  for (const tenant of tenants) {
+    if (tenant.first <= last && first <= tenant.last) return undefined;
+    gap = Math.min(gap, tenant.first > last ? tenant.first - last : first - tenant.last);
+  }
+  return gap;
+}
+
+/** Bytes that matter at each command. */
+function loads(lifetimes: readonly Lifetime[]): number[] {
+  const load = new Array<number>(lifetimes.reduce((end, { last }) => Math.max(end, last + 1), 0)).fill(0);
+  for (const { bytes, first, last } of lifetimes) for (let i = first; i <= last; i++) load[i] += bytes;
+  return load;
+}
+
+function peakWithin(load: readonly number[], { first, last }: Lifetime): number {
+  let peak = 0;
+  for (let i = first; i <= last; i++) peak = Math.max(peak, load[i]);
+  return peak;
+}
+
+/** The pool keeps a buffer for each that was in use at once of a size class, and gives none back. */
+function pooledBytes(lifetimes: readonly Lifetime[]): number {
+  const events = new Map<number, [at: number, change: 1 | -1][]>();
+  for (const { bytes, first, released } of lifetimes) {
+    const size = sizeClass(bytes);
+    const list = events.get(size) ?? [];
+    list.push([first, 1], [Math.max(released, first), -1]);
+    events.set(size, list);
+  }
+  let total = 0;
+  for (const [size, list] of events) {
+    // What is released before a command is free for it.
+    list.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    let count = 0;
+    let most = 0;
+    for (const [, change] of list) most = Math.max(most, (count += change));
+    total += size * most;
+  }
+  return total;
+}
