@@ -2,15 +2,13 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const TIMEOUT_MS = 15 * 60_000;
+const TIMEOUT_MS = 20 * 60_000;
+const SERVE = fileURLToPath(new URL('serve.mjs', import.meta.url));
 
-/** Starts an engine; resolves when it has computed its first logits, with the time since the process was started. */
-export async function start(name, config) {
+/** Starts an engine; resolves when it is ready, with the time since the process was started. */
+export async function start({ name, module }, config) {
   const began = performance.now();
-  const child = fork(fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), [JSON.stringify(config)], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    serialization: 'advanced',
-  });
+  const child = fork(SERVE, [module, JSON.stringify(config)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' });
   const engine = new Engine(name, child);
   const first = await engine.answer('start');
   return Object.assign(engine, first, { coldMs: performance.now() - began });
