@@ -5,6 +5,7 @@ import { DeviceError, UsageError, suggest } from '../errors';
 import { openGpu } from '../gpu/device';
 import type { Gpu } from '../gpu/gpu';
 import { probeAdapter } from '../node/probe.mjs';
+import { loadTuning } from '../node/tuneStore';
 
 interface NumberRange {
   readonly least?: number;
@@ -26,6 +27,12 @@ export function number(option: string, { least, above, below, whole = false }: N
   };
 }
 
+/** Numbers within bounds, with commas between them; each once. */
+export function numbers(option: string, range: NumberRange = {}): (text: string) => number[] {
+  const one = number(option, range);
+  return (text) => [...new Set(text.split(',').map(one))];
+}
+
 /** One of some words. */
 export function oneOf<T extends string>(option: string, words: readonly T[]): (text: string) => T {
   return (text) => {
@@ -38,10 +45,14 @@ export function oneOf<T extends string>(option: string, words: readonly T[]): (t
 /** The kinds of adapter that `--gpu` names. */
 export const GPU_KINDS = ['hardware', 'software'] as const;
 
-/** Opens the device a command runs on, once, when it is first asked for. */
+/** Opens the device a command runs on, with what was tuned for it, once, when it is first asked for. */
 export function gpuOf({ gpu }: { readonly gpu?: (typeof GPU_KINDS)[number] }): () => Promise<Gpu> {
   let opened: Promise<Gpu> | undefined;
-  return () => (opened ??= quietly(() => openGpu(gpu === undefined ? {} : { prefer: gpu })));
+  return () => (opened ??= quietly(async () => {
+    const device = await openGpu(gpu === undefined ? {} : { prefer: gpu });
+    await loadTuning(device);
+    return device;
+  }));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The commands and their options. Each command's code is loaded when it runs, so that `--help` is quick. */
 import { Command } from 'commander';
 import { packageVersion } from '../node/packageRoot';
-import { GPU_KINDS, number, oneOf } from './arguments';
+import { GPU_KINDS, number, numbers, oneOf } from './arguments';
 import { addTrainingOptions } from './trainingOptions';
 import type { DemoFlags } from './commands/demo';
 import type { EvaluateFlags } from './commands/evaluate';
@@ -9,6 +9,7 @@ import type { FetchFlags } from './commands/fetch';
 import type { ConvertFlags } from './commands/files';
 import type { FinetuneFlags } from './commands/finetune';
 import type { PredictFlags } from './commands/predict';
+import type { TuneFlags } from './commands/tune';
 import type { ValidateFlags } from './commands/validate';
 
 const MODEL = 'MODEL is a folder that graft wrote, a weights file (.pth, .pt, .safetensors), base, or a name such as resnet18';
@@ -113,6 +114,22 @@ The best epoch by validation accuracy is kept. The first Ctrl-C stops cleanly an
     .description('show the adapter, its limits, what is missing and how to mend it')
     .option('--json', 'print JSON')
     .action(async (flags: { json?: boolean }) => done(await (await import('./commands/doctor')).doctor(flags)));
+
+  gpu(add('tune', check)
+    .description('measure which algorithms are fastest for a model on this adapter, and keep the answer')
+    .argument('[model]', MODEL)
+    .option('--plan <plan>', 'tune for training this as well: head, full, or the name of a part', 'head')
+    .option('--batch-size <n,...>', 'images in a pass, one size or several (default: 1,32; with another plan than head: 32)', numbers('--batch-size', { least: 1, whole: true }))
+    .option('--size <px>', "pixels of an image's side (default: the model's)", number('--size', { least: 1, whole: true }))
+    .option('--budget <seconds>', 'start nothing new after so long (default: no limit); the same command goes on later', number('--budget', { above: 0 }))
+    .option('--list', 'only list what there is to tune; without a model, what is tuned')
+    .option('--reset', 'first forget what is tuned for this adapter')
+    .option('--json', 'print JSON'))
+    .addHelpText('after', `
+Nobody has to: what is usual on an adapter is built in. What is tuned is kept in the cache folder ('graft doctor' shows
+it) for this adapter and driver, and used by every command. Another algorithm rounds differently: runs before and after
+tuning differ in the last digits.`)
+    .action(async (model: string | undefined, flags: TuneFlags) => done(await (await import('./commands/tune')).tune(model, flags)));
 
   gpu(add('validate', check)
     .description('compare the engine with fixtures (docs/fixtures.md), for instance of PyTorch')

@@ -4,6 +4,7 @@
  */
 import { DeviceError } from '../errors';
 import { Gpu, type AdapterFacts } from './gpu';
+import { shippedChoices } from './shipped';
 
 export interface OpenGpuOptions {
   /** Use this device; Graft neither configures nor destroys it. */
@@ -24,7 +25,7 @@ const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'timestamp-query', 'sub
  * @throws DeviceError when there is no WebGPU, no adapter, or no adapter of the preferred kind.
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
-  if (options.device) return new Gpu(options.device, factsOf(options.device.adapterInfo, options.device));
+  if (options.device) return withShippedChoices(new Gpu(options.device, factsOf(options.device.adapterInfo, options.device)));
   const adapter = options.adapter ?? (await findAdapter(options));
   const requiredFeatures = WANTED.filter((feature) => adapter.features.has(feature));
   const requiredLimits: Record<string, number> = {};
@@ -38,7 +39,12 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   } catch (error) {
     throw new DeviceError(`the adapter '${adapter.info.description}' gave no device: ${(error as Error).message}`);
   }
-  return new Gpu(device, factsOf(adapter.info, device), true);
+  return withShippedChoices(new Gpu(device, factsOf(adapter.info, device), true));
+}
+
+function withShippedChoices(gpu: Gpu): Gpu {
+  gpu.choices.adopt(shippedChoices(gpu.adapter));
+  return gpu;
 }
 
 let shared: Promise<Gpu> | undefined;

@@ -17,6 +17,7 @@ import type { FetchOptions } from './fetchWeights';
 import { loadFile, loadModelDir, pathKind, readModelCard } from './modelDir';
 import type { OpenDevice } from './modelDir';
 import { packageRoot } from './packageRoot';
+import { loadTuning } from './tuneStore';
 
 export interface LoadModelOptions extends LoadOptions {
   /** A device, or what opens one when it is needed. Default: one opened once for the process. */
@@ -44,7 +45,7 @@ export interface LoadModelOptions extends LoadOptions {
 export async function load(what: string, options: LoadModelOptions = {}): Promise<Classifier> {
   const { gpu: given, weights, width, fetch, ...rest } = options;
   // Opened last: a wrong name or a missing file needs no adapter to be told.
-  const open: OpenDevice = () => (typeof given === 'function' ? given() : given ? Promise.resolve(given) : defaultGpu());
+  const open: OpenDevice = () => (typeof given === 'function' ? given() : given ? Promise.resolve(given) : tunedGpu());
   const dir = what === 'base' ? join(packageRoot(), 'weights', 'base') : what;
   const kind = await pathKind(dir);
   if (kind === 'folder') {
@@ -73,6 +74,13 @@ export async function load(what: string, options: LoadModelOptions = {}): Promis
   if (named.arch !== architecture) throw new UsageError(`the weights '${wanted}' are of a ${named.arch}, not of a ${architecture}; ask for ${named.arch}, or for other weights`);
   const { path } = await fetchWeights(named.name, fetch);
   return loadPublished(open, path, named, { ...rest, architecture });
+}
+
+/** The process's device, with what was tuned for it. A device of the caller's is as the caller made it. */
+async function tunedGpu(): Promise<Gpu> {
+  const gpu = await defaultGpu();
+  await loadTuning(gpu);
+  return gpu;
 }
 
 /** A file on disk. One that is a published file, by its name and hash, brings its classes and preprocessing. */

@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gpu } from '../gpu/gpu';
-import { applyTuning, type TuningStore, type Warn } from '../tune/table';
+import { applyTuningOnce, type TuningStore, type Warn } from '../tune/table';
 import { cacheDir } from './cacheDir';
 import { describeFileError, errorCode } from './fileErrors';
 import { makeFolder, writeFileAtomic } from './writeFile';
@@ -53,11 +53,12 @@ export function diskTuningStore(dir = join(cacheDir(), 'tuning')): TuningStore {
 }
 
 /**
- * Lets a device use what `graft tune` kept for it. `load` does it for devices it opens itself.
- * @param warn Default: a line on stderr.
+ * Lets a device use what `graft tune` kept for it, the first time it is asked. `load` does it for a device it opens itself.
+ * Returns how many classes of problems were tuned.
+ * @param warn told in one sentence when what is kept does not hold or cannot be read. Default: a line on stderr.
  */
 export async function loadTuning(gpu: Gpu, warn: Warn = (message) => console.warn(`graft: ${message}`)): Promise<number> {
-  return applyTuning(gpu, diskTuningStore(), warn);
+  return applyTuningOnce(gpu, diskTuningStore(), warn);
 }
 
 /** Runs `fn` while no other process does so under this name. A lock that a killed process left is taken over. */

@@ -2,6 +2,8 @@
 import { WeightsError } from '../errors';
 import { defaultGpu } from '../gpu/device';
 import type { Gpu } from '../gpu/gpu';
+import { browserTuningStore } from '../tune/browserStore';
+import { applyTuningOnce } from '../tune/table';
 import { blobSource } from '../weights/byteSource';
 import { openWeights } from '../weights/open';
 import { classifierFrom, parseModelCard, type Classifier, type LoadOptions, type ModelCard } from './classifier';
@@ -37,10 +39,17 @@ export async function load(what: string | URL | Blob, { gpu, card, ...options }:
 async function fromBlob(blob: Blob, name: string, options: LoadOptions & { card?: ModelCard }, gpu: Gpu | undefined): Promise<Classifier> {
   const file = await openWeights(blobSource(blob, name));
   try {
-    return await classifierFrom(gpu ?? (await defaultGpu()), file, { ...options, name });
+    return await classifierFrom(gpu ?? (await tunedGpu()), file, { ...options, name });
   } finally {
     await file.close();
   }
+}
+
+/** The page's device, with what was tuned for it. A device of the caller's is as the caller made it. */
+async function tunedGpu(): Promise<Gpu> {
+  const gpu = await defaultGpu();
+  await applyTuningOnce(gpu, browserTuningStore(), (message) => console.warn(`graft: ${message}`));
+  return gpu;
 }
 
 async function fetched(url: string): Promise<Blob> {

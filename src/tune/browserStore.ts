@@ -1,21 +1,18 @@
 /** What was tuned, kept in the browser's IndexedDB, by origin. A page that may not use it tunes for itself alone. */
-import type { TuningStore, Warn } from './table';
+import type { TuningStore } from './table';
 
 const DATABASE = 'graft';
 const STORE = 'tuning';
 
-/** Tables in IndexedDB. Where there is none, or it is forbidden, nothing is kept, and `warn` hears it. */
+/** Tables in IndexedDB. Where there is none, or it is forbidden, nothing is kept; `update` warns of it. */
 export function browserTuningStore(): TuningStore {
   return {
-    async load(key, warn) {
-      try {
-        return await inStore('readonly', (store, done) => {
-          const request = store.get(key);
-          request.onsuccess = () => done(typeof request.result === 'string' ? request.result : undefined);
-        });
-      } catch (error) {
-        return forbidden<string | undefined>(error, warn, undefined);
-      }
+    async load(key) {
+      // Where nothing can be kept, nothing was.
+      return inStore<string | undefined>('readonly', (store, done) => {
+        const request = store.get(key);
+        request.onsuccess = () => done(typeof request.result === 'string' ? request.result : undefined);
+      }).catch(() => undefined);
     },
     async update(key, change, warn) {
       try {
@@ -31,15 +28,11 @@ export function browserTuningStore(): TuningStore {
         });
         return true;
       } catch (error) {
-        return forbidden(error, warn, false);
+        warn(`what is tuned cannot be kept in this browser (${error instanceof Error ? error.message : String(error)}); it counts for this page only`);
+        return false;
       }
     },
   };
-}
-
-function forbidden<T>(error: unknown, warn: Warn, value: T): T {
-  warn(`what is tuned cannot be kept in this browser (${error instanceof Error ? error.message : String(error)}); it counts for this page only`);
-  return value;
 }
 
 /** Runs `fn` in a transaction; resolves with what it passed to `done`, when the transaction is complete. */
@@ -47,7 +40,11 @@ async function inStore<T>(mode: 'readonly' | 'readwrite', fn: (store: IDBObjectS
   if (typeof indexedDB === 'undefined') throw new Error('there is no IndexedDB');
   const database = await new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    request.onupgradeneeded = () => {
+      // Whoever only looks leaves no empty database behind.
+      if (mode === 'readwrite') request.result.createObjectStore(STORE);
+      else request.transaction?.abort();
+    };
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error ?? new Error('the database does not open'));
     request.onblocked = () => reject(new Error('another page holds an older database'));

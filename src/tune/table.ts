@@ -80,6 +80,15 @@ export async function applyTuning(gpu: Gpu, store: TuningStore, warn: Warn): Pro
   return entries.size;
 }
 
+const applied = new WeakMap<Gpu, Promise<number>>();
+
+/** The same, the first time it is asked for a device: what `load` does to the device it opens. */
+export function applyTuningOnce(gpu: Gpu, store: TuningStore, warn: Warn): Promise<number> {
+  const known = applied.get(gpu) ?? applyTuning(gpu, store, warn);
+  applied.set(gpu, known);
+  return known;
+}
+
 /** What a store keeps for an adapter; empty when that does not hold. */
 export async function loadEntries(adapter: AdapterFacts, store: TuningStore, warn: Warn): Promise<TableEntries> {
   const text = await store.load(adapterKey(adapter), warn);

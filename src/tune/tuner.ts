@@ -74,6 +74,8 @@ export interface TuneOptions {
   readonly budgetMs?: number;
   /** Ends tuning; what was found so far is returned. */
   readonly signal?: AbortSignal;
+  /** What is used without tuning, by class; where it says nothing, the family's first. Default: what is shipped. */
+  readonly defaults?: ReadonlyMap<string, string>;
   /** For the numbers computed with. Default 0. */
   readonly seed?: number;
 }
@@ -92,7 +94,7 @@ class Stopped extends Error {}
 class Tuning {
   readonly #gpu: Gpu;
   readonly #options: TuneOptions;
-  readonly #shipped: ReadonlyMap<string, string>;
+  readonly #defaults: ReadonlyMap<string, string>;
   readonly #began = performance.now();
   readonly #results: TuneResult[] = [];
   readonly #untuned: Untuned[] = [];
@@ -103,7 +105,7 @@ class Tuning {
   constructor(gpu: Gpu, options: TuneOptions) {
     this.#gpu = gpu;
     this.#options = options;
-    this.#shipped = new Map(shippedChoices(gpu.adapter));
+    this.#defaults = options.defaults ?? new Map(shippedChoices(gpu.adapter));
   }
 
   async all(problems: readonly Problem[]): Promise<TuneReport> {
@@ -163,7 +165,7 @@ class Tuning {
     const excluded = new Map<string, string>();
     this.#options.onProgress?.({ kind: 'problem', key, candidates: candidates.length, ...this.#place });
     for (const part of await this.#compile(candidates, operands, excluded)) await this.#part(part);
-    const defaultCandidate = (candidates.find(({ id }) => id === this.#shipped.get(key)) ?? candidates[0]).id;
+    const defaultCandidate = (candidates.find(({ id }) => id === this.#defaults.get(key)) ?? candidates[0]).id;
     const runners = await this.#qualify(key, candidates, operands, check, excluded);
     if (runners.size === 0) throw new DeviceError(`none of ${candidates.length} algorithms computes it rightly: ${[...excluded.values()][0]}`);
     const timings = await this.#time(key, runners, defaultCandidate);
