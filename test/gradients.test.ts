@@ -43,11 +43,13 @@ const apart = (count: number): Float32Array => {
 const offZero = (count: number, i: number): Float32Array => numbers(count, 11 + i).map((v) => v + 0.1 * Math.sign(v));
 
 const window = { kernelSize: [3, 2], stride: [2, 1], padding: [1, 1] } as const;
-const bn = (normaliseBy: 'batch' | 'running') => ([x, weight, bias]: Tensor[]): Tensor =>
-  batchNorm(x, weight, bias, {
-    running: { mean: Tensor.fromArray(gpu, [5], [0.1, -0.2, 0.3, 0, 0.5]), var: Tensor.fromArray(gpu, [5], [1, 0.5, 2, 1.5, 0.7]) },
-    normaliseBy, update: false, momentum: 0.1, eps: 1e-5,
-  });
+const bn = (normaliseBy: 'batch' | 'running', relu = false) => ([x, weight, bias, residual]: Tensor[]): Tensor => {
+  const channels = weight.size;
+  const running = { mean: Tensor.fromArray(gpu, [channels], numbers(channels, 41)), var: Tensor.fromArray(gpu, [channels], numbers(channels, 42).map((v) => 1.2 + v)) };
+  return batchNorm(x, weight, bias, { running, normaliseBy, update: false, momentum: 0.1, eps: 1e-5 }, { residual, relu });
+};
+/** Outputs far from the kink, of both signs: small weights, large biases (input 2) and residuals (input 3). */
+const offKink = (count: number, i: number): Float32Array => numbers(count, 3 + i).map((v, at) => (i === 0 ? v : i === 1 ? 0.1 * v : v + (i === 2 ? 1.5 : 4) * (at % 2 ? 1 : -1)));
 const labels = (): Tensor => Tensor.fromArray(gpu, [4], Int32Array.of(2, 0, 6, 2));
 
 const CASES: readonly Case[] = [
@@ -80,6 +82,11 @@ const CASES: readonly Case[] = [
   { name: 'mse_loss', shapes: [[3, 5], [3, 5]], op: ([x, y]) => mseLoss(x, y) },
   { name: 'batch_norm by the batch', shapes: [[3, 2, 3, 5], [5], [5]], op: bn('batch') },
   { name: 'batch_norm by running statistics', shapes: [[3, 2, 3, 5], [5], [5]], op: bn('running') },
+  { name: 'batch_norm and ReLU', shapes: [[3, 2, 3, 8], [8], [8]], op: bn('batch', true), values: offKink },
+  { name: 'batch_norm and ReLU by running statistics', shapes: [[3, 2, 3, 5], [5], [5]], op: bn('running', true), values: offKink },
+  { name: 'batch_norm, residual and ReLU', shapes: [[3, 2, 3, 5], [5], [5], [3, 2, 3, 5]], op: bn('batch', true), values: offKink },
+  { name: 'batch_norm, residual and ReLU, used twice', shapes: [[3, 2, 3, 8], [8], [8], [3, 2, 3, 8]], op: (all) => { const y = bn('batch', true)(all); return add(mul(y, sigmoid(y)), y); }, values: offKink },
+  { name: 'batch_norm, residual and ReLU by running statistics, used twice', shapes: [[3, 2, 3, 4], [4], [4], [3, 2, 3, 4]], op: (all) => { const y = bn('running', true)(all); return mul(y, y); }, values: offKink },
   { name: 'layer_norm', shapes: [[3, 2, 7], [7], [7]], op: ([x, w, b]) => layerNorm(x, w, b) },
   { name: 'layer_norm, a vector', shapes: [[7], [7], [7]], op: ([x, w, b]) => layerNorm(x, w, b) },
   { name: 'max_pool2d', shapes: [[2, 5, 4, 3]], op: ([x]) => maxPool2d(x, window), values: apart },

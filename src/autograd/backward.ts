@@ -33,6 +33,8 @@ export function backward(output: Tensor, grad?: Tensor): void {
 class Walk {
   /** Gradients of tensors whose node has not been visited. */
   readonly #pending = new Map<Tensor, Tensor>();
+  /** Second gradients of tensors whose op adds the two itself. */
+  readonly #second = new Map<Tensor, Tensor>();
   /**
    * Memory that leaves' gradients or the caller own. Ops hand gradients on as they are (both sides of an add, a view),
    * so a leaf that is given memory with an owner takes a copy.
@@ -58,16 +60,18 @@ class Walk {
       if (tensor === undefined) return;
       const dy = this.#pending.get(tensor) as Tensor;
       const node = tensor.node as OpNode;
+      const moreDy = this.#second.get(tensor);
       this.#pending.delete(tensor);
+      this.#second.delete(tensor);
       tensor.node = undefined;
       if (node.again) this.#visitAgain(node.again, dy);
-      else this.#visit(node, dy);
+      else this.#visit(node, dy, moreDy);
     }
   }
 
-  #visit(node: OpNode, dy: Tensor): void {
-    const gradients = node.backward(dy);
-    const spent: Tensor[] = [dy];
+  #visit(node: OpNode, dy: Tensor, moreDy: Tensor | undefined): void {
+    const gradients = node.backward(dy, moreDy);
+    const spent: Tensor[] = moreDy ? [dy, moreDy] : [dy];
     gradients.forEach((dx, i) => {
       const input = node.inputs[i];
       if (dx === null) return;
@@ -89,7 +93,7 @@ class Walk {
         this.#accumulate(output, dy, []);
         this.#visitAfter(before);
       },
-      () => [...[...this.#pending.values()].map(({ storage }) => storage), ...this.#owned],
+      () => [...[...this.#waiting()].map(({ storage }) => storage), ...this.#owned],
     );
   }
 
@@ -101,6 +105,10 @@ class Walk {
       return [];
     }
     const known = this.#pending.get(tensor);
+    if (known !== undefined && (tensor.node as OpNode).addsGradients && !this.#second.has(tensor)) {
+      this.#second.set(tensor, dx);
+      return [];
+    }
     this.#pending.set(tensor, known === undefined ? dx : add(known, dx));
     return known === undefined ? [] : [known];
   }
@@ -117,8 +125,13 @@ class Walk {
     this.#owned.add((leaf.grad as Tensor).storage);
   }
 
+  *#waiting(): Generator<Tensor> {
+    yield* this.#pending.values();
+    yield* this.#second.values();
+  }
+
   #isPending(storage: Storage): boolean {
-    for (const other of this.#pending.values()) if (other.storage === storage) return true;
+    for (const other of this.#waiting()) if (other.storage === storage) return true;
     return false;
   }
 }

@@ -11,6 +11,8 @@ export class Context {
   readonly #needs: readonly boolean[];
   /** True when a gradient will be asked of this call at all. */
   readonly recording: boolean;
+  /** For an op with `addsGradients`: a second gradient of its output, to be added to the first. */
+  moreDy: Tensor | undefined;
 
   constructor(needs: readonly boolean[]) {
     this.#needs = needs;
@@ -36,7 +38,9 @@ export interface OpNode extends GradNode {
   readonly name: string;
   /** The tensors a gradient is passed on to; undefined where none is wanted. */
   readonly inputs: readonly (Tensor | undefined)[];
-  readonly backward: (dy: Tensor) => readonly (Tensor | null)[];
+  readonly backward: (dy: Tensor, moreDy?: Tensor) => readonly (Tensor | null)[];
+  /** Takes two gradients of its output that were not added up. */
+  readonly addsGradients: boolean;
   /** Instead of `backward`, on a node whose inner graph was not kept: records it again (recompute.ts). */
   readonly again?: () => Again;
 }
@@ -104,6 +108,8 @@ export function isMarked(tensor: Tensor): boolean {
 export function defineOp<I extends readonly (Tensor | undefined)[], A extends readonly unknown[]>(
   name: string,
   op: {
+    /** The backward reads `context.moreDy` too, which saves a pass over memory. Default false. */
+    readonly addsGradients?: boolean;
     forward(context: Context, inputs: I, ...args: A): Tensor;
     backward(context: Context, dy: Tensor, inputs: I, ...args: A): readonly (Tensor | null)[];
   },
@@ -119,7 +125,11 @@ export function defineOp<I extends readonly (Tensor | undefined)[], A extends re
         id: nextId++,
         name,
         inputs: inputs.map((input, i) => (context.needs(i) ? input : undefined)),
-        backward: (dy) => op.backward(context, dy, inputs, ...args),
+        addsGradients: op.addsGradients ?? false,
+        backward: (dy, moreDy) => {
+          context.moreDy = moreDy;
+          return op.backward(context, dy, inputs, ...args);
+        },
       };
       output.node = node;
     }

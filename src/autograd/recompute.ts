@@ -40,7 +40,7 @@ export function recompute<I extends readonly [Tensor, ...Tensor[]]>(fn: (...inpu
     const result = inMode('record', 'recompute', () => inRegion(draws, true, () => fn(...(standIns as readonly Tensor[] as I))));
     return { output: result, inputs: new Map(standIns.flatMap((leaf, i) => (leaf === inputs[i] ? [] : [[leaf, inputs[i]]]))) };
   };
-  const node: OpNode = { id: newNodeId(), name: 'recompute', inputs, backward: () => [], again };
+  const node: OpNode = { id: newNodeId(), name: 'recompute', inputs, addsGradients: false, backward: () => [], again };
   output.node = node;
   return output;
 }

@@ -6,7 +6,7 @@
  * Left at `auto`, the last two follow training mode, except in a frozen layer (no parameter of it is trained), which
  * normalises by its running statistics and holds them. That exception is what most frameworks get wrong.
  */
-import { batchNorm } from '../autograd/ops/norm';
+import { batchNorm, type BatchNormFollow } from '../autograd/ops/norm';
 import { runsAgain } from '../autograd/recompute';
 import { runningAffine } from '../kernels/batchNorm';
 import type { Gpu } from '../gpu/gpu';
@@ -14,11 +14,11 @@ import { keep, type Tensor } from '../tensor';
 import { constant } from './init';
 import { Buffer, Counter, Module, Parameter } from './module';
 
-/** A normalisation by constants as `x * scale + bias`, both [C], and the versions of the tensors it was made from. */
+/** A normalisation by constants as `x * scale + bias`, both [C], and the version of what it was made from. */
 interface Affine {
   readonly scale: Tensor;
   readonly bias: Tensor;
-  readonly versions: string;
+  readonly version: number;
 }
 
 export class BatchNorm2d extends Module {
@@ -66,44 +66,39 @@ export class BatchNorm2d extends Module {
     this.updateStatistics = on ? false : 'auto';
   }
 
-  forward(x: Tensor): Tensor {
+  /** Normalises, and does what follows in the same pass. */
+  forward(x: Tensor, follow: BatchNormFollow = {}): Tensor {
     const update = this.updates;
-    if (update && !x.gpu.dry) {
-      this.num_batches_tracked.value++;
-      this.running_mean.version++;
-      this.running_var.version++;
-    }
-    return batchNorm(x, this.weight, this.bias, {
-      running: { mean: this.running_mean, var: this.running_var },
-      normaliseBy: this.mode,
-      update,
-      momentum: this.momentum,
-      eps: this.eps,
-    });
+    if (update) x.gpu.everyStep(() => this.num_batches_tracked.value++);
+    const running = { mean: this.running_mean, var: this.running_var };
+    return batchNorm(x, this.weight, this.bias, { running, normaliseBy: this.mode, update, momentum: this.momentum, eps: this.eps }, follow);
   }
 
-  /** The normalisation by running statistics as two constants a channel, made once and kept until something of it changes. */
+  /**
+   * The normalisation by running statistics as two constants a channel, made once and brought up to date, where they
+   * lie, when something of it has changed: a captured function reads them without computing them.
+   */
   affine(): { readonly scale: Tensor; readonly bias: Tensor } {
-    const versions = [this.weight, this.bias, this.running_mean, this.running_var].map(({ version }) => version).join();
-    if (this.#affine?.versions === versions) return this.#affine;
-    const made = { ...runningAffine({ mean: this.running_mean, var: this.running_var }, this.weight, this.bias, this.eps), versions };
-    if (!this.weight.gpu.dry) {
-      this.#forgetAffine();
-      this.#affine = made;
-      keep(made.scale);
-      keep(made.bias);
-    }
-    return made;
+    const sources = [this.weight, this.bias, this.running_mean, this.running_var].map(({ storage }) => storage);
+    const kept = this.weight.gpu.refresh(sources, () => this.#updateAffine());
+    return kept && this.#affine ? this.#affine : this.#makeAffine();
   }
 
-  #forgetAffine(): void {
-    this.#affine?.scale.dispose();
-    this.#affine?.bias.dispose();
-    this.#affine = undefined;
+  #updateAffine(): void {
+    // Versions only ever grow, so their sum tells whether any did.
+    const version = this.weight.version + this.bias.version + this.running_mean.version + this.running_var.version;
+    if (this.#affine?.version === version) return;
+    const { scale, bias } = this.#makeAffine(this.#affine);
+    this.#affine = { scale: keep(scale), bias: keep(bias), version };
+  }
+
+  #makeAffine(into?: { readonly scale: Tensor; readonly bias: Tensor }): { scale: Tensor; bias: Tensor } {
+    return runningAffine({ mean: this.running_mean, var: this.running_var }, this.weight, this.bias, this.eps, into);
   }
 
   protected override disposeOwn(): void {
     super.disposeOwn();
-    this.#forgetAffine();
+    this.#affine?.scale.dispose();
+    this.#affine?.bias.dispose();
   }
 }

@@ -1,8 +1,5 @@
 /** Batch and layer normalisation. */
-import {
-  batchStatistics, normalise, normaliseBackward, normaliseSums, runningStatistics, type RunningStatistics,
-} from '../../kernels/batchNorm';
-import { narrow } from '../../kernels/copy';
+import { batchStatistics, normalise, normaliseBackward, runningStatistics, type RunningStatistics } from '../../kernels/batchNorm';
 import { layerNorm as layerNormKernel, layerNormBackward } from '../../kernels/layerNorm';
 import { sum } from '../../kernels/reduce';
 import type { Tensor } from '../../tensor';
@@ -21,31 +18,47 @@ export interface BatchNormOptions {
   readonly eps: number;
 }
 
-const batchNormOp = defineOp<readonly [Tensor, Tensor, Tensor], [BatchNormOptions]>('batch_norm', {
-  forward(context, [x, weight, bias], { running, normaliseBy, update, momentum, eps }) {
+/** What follows the normalisation in the same op. */
+export interface BatchNormFollow {
+  /** Added after the normalisation, before the activation; the output's shape. */
+  readonly residual?: Tensor;
+  /** Default false. */
+  readonly relu?: boolean;
+}
+
+const batchNormOp = defineOp<readonly [Tensor, Tensor, Tensor, Tensor | undefined], [BatchNormOptions, boolean]>('batch_norm', {
+  addsGradients: true,
+  forward(context, [x, weight, bias, residual], { running, normaliseBy, update, momentum, eps }, relu) {
     const stats =
       normaliseBy === 'running' && running
-        ? runningStatistics(running, eps)
-        : batchStatistics(x, eps, update && running ? { running, momentum } : undefined);
-    context.save(stats);
-    return normalise(x, stats, weight, bias);
+        ? runningStatistics(running, weight, bias, eps)
+        : batchStatistics(x, weight, bias, eps, update && running ? { running, momentum } : undefined);
+    const out = normalise(x, stats, { residual, relu });
+    context.save(stats, out);
+    if (!context.recording) stats.dispose();
+    return out;
   },
-  backward(context, dy, [x, weight], { normaliseBy }) {
-    const [stats] = context.saved;
-    const channels = weight.size;
-    const affine = context.needs(1) || context.needs(2);
-    const sums = normaliseBy === 'batch' || affine ? normaliseSums(x, dy, stats) : undefined;
+  backward(context, dy, [x, , , residual], { normaliseBy }, relu) {
+    const [stats, output] = context.saved;
+    const [wantsX, wantsWeight, wantsBias, wantsResidual] = [0, 1, 2, 3].map((i) => context.needs(i));
+    const gradients = normaliseBackward({
+      x, stats, dy, moreDy: context.moreDy, relu,
+      output: relu && residual ? output : undefined,
+      byBatch: normaliseBy === 'batch',
+      wanted: { x: wantsX, affine: wantsWeight || wantsBias, residual: wantsResidual },
+    });
     return [
-      context.needs(0) ? normaliseBackward(x, dy, stats, weight, normaliseBy === 'batch' ? sums : undefined) : null,
-      context.needs(1) && sums ? narrow(sums, 0, 1, 1).view([channels]) : null,
-      context.needs(2) && sums ? narrow(sums, 0, 0, 1).view([channels]) : null,
+      gradients.x ?? null,
+      wantsWeight ? (gradients.weight ?? null) : null,
+      wantsBias ? (gradients.bias ?? null) : null,
+      gradients.residual ?? null,
     ];
   },
 });
 
-/** Batch normalisation of [..., C] (Ioffe and Szegedy, 2015). */
-export function batchNorm(x: Tensor, weight: Tensor, bias: Tensor, options: BatchNormOptions): Tensor {
-  return batchNormOp([x, weight, bias], options);
+/** Batch normalisation of [..., C] (Ioffe and Szegedy, 2015), with the sum and the ReLU that follow it in a residual network. */
+export function batchNorm(x: Tensor, weight: Tensor, bias: Tensor, options: BatchNormOptions, { residual, relu = false }: BatchNormFollow = {}): Tensor {
+  return batchNormOp([x, weight, bias, residual], options, relu);
 }
 
 const layerNormOp = defineOp<readonly [Tensor, Tensor, Tensor], [number]>('layer_norm', {
