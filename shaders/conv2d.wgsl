@@ -44,6 +44,7 @@ struct Params {
 alias Column = vec4f;
 const TILE_P = 8u;
 const TILE_N = 2u;
+const STEPS = 1u; // must divide the channels
 const WORKGROUP_P = 8u;
 const WORKGROUP_N = 8u;
 const OWN = TILE_P / LANES; // pixels that one invocation reads
@@ -89,7 +90,8 @@ fn conv2d(
   var beside: array<u32, TILE_N>;
   for (var n = 0u; n < TILE_N; n++) { beside[n] = min(column + n, params.columns - 1u); }
 
-  var sum: array<array<Column, TILE_N>, TILE_P>;
+  // Two short loops over the rows, not one long one, which compilers for CPU adapters would not unroll.
+  var sum: array<array<array<Column, TILE_N>, LANES>, OWN>;
   for (var ky = 0u; ky < params.taps_y; ky++) {
     for (var kx = 0u; kx < params.taps_x; kx++) {
       var inside: array<bool, OWN>;
@@ -103,16 +105,22 @@ fn conv2d(
       }
       let tap = (params.tap_first_y + ky * params.tap_step_y) * params.kernel_x + params.tap_first_x + kx * params.tap_step_x;
       var at = tap * params.channels * width + origin;
-      for (var c = 0u; c < params.channels; c++) {
-        var w: array<Column, TILE_N>;
-        for (var n = 0u; n < TILE_N; n++) { w[n] = weight[at + beside[n]]; }
-        var own: array<f32, OWN>;
-        for (var p = 0u; p < OWN; p++) { own[p] = select(0.0, x[start[p] + c], inside[p]); }
-        for (var p = 0u; p < TILE_P; p++) {
-          let v = broadcast(own[p / LANES], p % LANES);
-          for (var n = 0u; n < TILE_N; n++) { sum[p][n] += v * w[n]; }
+      // STEPS channels at a time: a sum that does not fit into the registers is then fetched and stored once for all of them.
+      for (var c = 0u; c < params.channels; c += STEPS) {
+        var w: array<array<Column, TILE_N>, STEPS>;
+        var own: array<array<f32, OWN>, STEPS>;
+        for (var s = 0u; s < STEPS; s++) {
+          for (var n = 0u; n < TILE_N; n++) { w[s][n] = weight[at + beside[n]]; }
+          for (var p = 0u; p < OWN; p++) { own[s][p] = select(0.0, x[start[p] + c + s], inside[p]); }
+          at += width;
         }
-        at += width;
+        for (var o = 0u; o < OWN; o++) {
+          for (var l = 0u; l < LANES; l++) {
+            for (var n = 0u; n < TILE_N; n++) {
+              for (var s = 0u; s < STEPS; s++) { sum[o][l][n] += broadcast(own[s][o], l) * w[s][n]; }
+            }
+          }
+        }
       }
     }
   }
@@ -131,7 +139,7 @@ fn conv2d(
     let to = (((at / per_image) * params.target_y + row) * params.target_x + col) * width + origin + column;
     for (var n = 0u; n < TILE_N; n++) {
       if (at < params.pixels && column + n < params.columns) {
-        var v = sum[p][n] * factor[n] + shift[n];
+        var v = sum[p / LANES][p % LANES][n] * factor[n] + shift[n];
         if (params.residual == 1u) { v += residual[to + n]; }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, Column(), v < Column()); }

@@ -26,6 +26,7 @@ struct Params {
 alias Column = vec4f;
 const TILE_R = 8u;
 const TILE_N = 2u;
+const STEPS = 1u;
 const WORKGROUP_R = 8u;
 const WORKGROUP_N = 8u;
 const OWN = TILE_R / LANES; // rows that one invocation reads
@@ -81,26 +82,38 @@ fn conv2d_weight(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_
   let leftmost = span(shift_of(row));
   let rightmost = span(shift_of(min(row + TILE_R, rows) - 1u));
 
-  var sum: array<array<Column, TILE_N>, TILE_R>;
+  // Two short loops over the rows, not one long one, which compilers for CPU adapters would not unroll.
+  var sum: array<array<array<Column, TILE_N>, LANES>, OWN>;
   let first = workgroup.z * params.chunk;
   for (var image_row = first; image_row < min(first + params.chunk, params.image_rows); image_row++) {
     let image = image_row / params.out_y;
     let y = u32(i32((image_row - image * params.out_y) * params.stride_y + ky * params.dilation_y) - i32(params.padding_y));
     if (y >= params.source_y) { continue; }
     let source = i32((image * params.source_y + y) * params.source_x * depth);
-    for (var ox = rightmost.x; ox < leftmost.y; ox++) {
-      var d: array<Column, TILE_N>;
-      for (var n = 0u; n < TILE_N; n++) { d[n] = dy[(image_row * params.out_x + ox) * width + origin + beside[n]]; }
+    for (var ox = rightmost.x; ox < leftmost.y;) {
+      let at = (image_row * params.out_x + ox) * width + origin;
       let start = source + i32(ox * params.stride_x * depth);
-      var own: array<f32, OWN>;
-      if (ox >= leftmost.x && ox < rightmost.y) {
-        for (var r = 0u; r < OWN; r++) { own[r] = x[start + offset[r]]; }
-        for (var r = 0u; r < TILE_R; r++) {
-          let v = broadcast(own[r / LANES], r % LANES);
-          for (var n = 0u; n < TILE_N; n++) { sum[r][n] += v * d[n]; }
+      if (ox >= leftmost.x && ox + STEPS <= rightmost.y) {
+        // STEPS pixels at a time: a sum that does not fit into the registers is then fetched and stored once for all of them.
+        var d: array<array<Column, TILE_N>, STEPS>;
+        var own: array<array<f32, OWN>, STEPS>;
+        for (var s = 0u; s < STEPS; s++) {
+          for (var n = 0u; n < TILE_N; n++) { d[s][n] = dy[at + s * width + beside[n]]; }
+          for (var r = 0u; r < OWN; r++) { own[s][r] = x[start + i32(s * params.stride_x * depth) + offset[r]]; }
         }
+        for (var o = 0u; o < OWN; o++) {
+          for (var l = 0u; l < LANES; l++) {
+            for (var n = 0u; n < TILE_N; n++) {
+              for (var s = 0u; s < STEPS; s++) { sum[o][l][n] += broadcast(own[s][o], l) * d[s][n]; }
+            }
+          }
+        }
+        ox += STEPS;
       } else {
         // At the border the taps outside are left out: d may be infinite, so a factor of zero would not do.
+        var d: array<Column, TILE_N>;
+        for (var n = 0u; n < TILE_N; n++) { d[n] = dy[at + beside[n]]; }
+        var own: array<f32, OWN>;
         var reached: array<f32, OWN>;
         for (var r = 0u; r < OWN; r++) {
           let within = ox >= inside[r].x && ox < inside[r].y;
@@ -110,9 +123,10 @@ fn conv2d_weight(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_
         for (var r = 0u; r < TILE_R; r++) {
           let v = broadcast(own[r / LANES], r % LANES);
           if (broadcast(reached[r / LANES], r % LANES) == 1.0) {
-            for (var n = 0u; n < TILE_N; n++) { sum[r][n] += v * d[n]; }
+            for (var n = 0u; n < TILE_N; n++) { sum[r / LANES][r % LANES][n] += v * d[n]; }
           }
         }
+        ox++;
       }
     }
   }
@@ -121,7 +135,7 @@ fn conv2d_weight(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_
   // One condition an element and no early exits: loops with exits take compilers for CPU adapters seconds to unroll.
   for (var r = 0u; r < TILE_R; r++) {
     for (var n = 0u; n < TILE_N; n++) {
-      if (row + r < rows && column + n < params.columns) { out[(to + r) * width + origin + column + n] = sum[r][n]; }
+      if (row + r < rows && column + n < params.columns) { out[(to + r) * width + origin + column + n] = sum[r / LANES][r % LANES][n]; }
     }
   }
 }

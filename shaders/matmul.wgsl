@@ -22,6 +22,7 @@ struct Params {
 alias Column = vec4f;
 const TILE_M = 8u;
 const TILE_N = 2u;
+const STEPS = 1u; // must divide the depth
 const WORKGROUP_M = 8u;
 const WORKGROUP_N = 8u;
 const OWN = TILE_M / LANES; // rows that one invocation reads
@@ -50,15 +51,22 @@ fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id
   var at: array<u32, TILE_N>;
   for (var n = 0u; n < TILE_N; n++) { at[n] = batch * params.b_batch + min(column + n, params.columns - 1u) * params.b_col; }
 
-  var sum: array<array<Column, TILE_N>, TILE_M>;
-  for (var k = 0u; k < params.depth; k++) {
-    var w: array<Column, TILE_N>;
-    for (var n = 0u; n < TILE_N; n++) { w[n] = b[at[n] + k * params.b_row]; }
-    var own: array<f32, OWN>;
-    for (var m = 0u; m < OWN; m++) { own[m] = a[start[m] + k * params.a_col]; }
-    for (var m = 0u; m < TILE_M; m++) {
-      let v = broadcast(own[m / LANES], m % LANES);
-      for (var n = 0u; n < TILE_N; n++) { sum[m][n] += v * w[n]; }
+  // Two short loops over the rows, not one long one, which compilers for CPU adapters would not unroll.
+  var sum: array<array<array<Column, TILE_N>, LANES>, OWN>;
+  // STEPS of the depth at a time: a sum that does not fit into the registers is then fetched and stored once for all of them.
+  for (var k = 0u; k < params.depth; k += STEPS) {
+    var w: array<array<Column, TILE_N>, STEPS>;
+    var own: array<array<f32, OWN>, STEPS>;
+    for (var s = 0u; s < STEPS; s++) {
+      for (var n = 0u; n < TILE_N; n++) { w[s][n] = b[at[n] + (k + s) * params.b_row]; }
+      for (var m = 0u; m < OWN; m++) { own[s][m] = a[start[m] + (k + s) * params.a_col]; }
+    }
+    for (var o = 0u; o < OWN; o++) {
+      for (var l = 0u; l < LANES; l++) {
+        for (var n = 0u; n < TILE_N; n++) {
+          for (var s = 0u; s < STEPS; s++) { sum[o][l][n] += broadcast(own[s][o], l) * w[s][n]; }
+        }
+      }
     }
   }
 
@@ -74,7 +82,7 @@ fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id
     for (var n = 0u; n < TILE_N; n++) {
       if (row + m < params.rows && column + n < params.columns) {
         let to = (batch * params.rows + row + m) * params.columns + column + n;
-        var v = sum[m][n] * factor[n] + shift[n];
+        var v = sum[m / LANES][m % LANES][n] * factor[n] + shift[n];
         if (params.residual == 1u) { v += residual[to]; }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, Column(), v < Column()); }

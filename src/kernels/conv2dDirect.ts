@@ -24,7 +24,8 @@ export function directCandidates(gpu: Gpu, { x, weight, options }: ConvShape): C
   const shape = conv2dShape(x, weight, options);
   const { stride, padding, dilation, groups } = options;
   const [rows, cols] = [0, 1].map((axis) => forwardWalk(shape[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
-  return rankTilings(gpu, weight[3] / groups, groups, shape[0] * shape[1] * shape[2]).map((tiling) => ({
+  const extents = { columns: weight[3] / groups, groups, rows: shape[0] * shape[1] * shape[2], depth: weight[2] };
+  return rankTilings(gpu, extents).map((tiling) => ({
     id: `registers ${tilingId(tiling)}`,
     run: (operands) => gather(operands, rows, cols, groups, tiling),
   }));
@@ -34,7 +35,8 @@ export function directInputCandidates(gpu: Gpu, { x, weight, options }: ConvShap
   const { stride, padding, dilation, groups } = options;
   const [kh, kw, perGroup, width] = weight;
   const [rows, cols] = [0, 1].map((axis) => gradientWalks(x[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
-  return rankTilings(gpu, perGroup, groups, x[0] * rows[0].extent * cols[0].extent).map((tiling) => ({
+  const extents = { columns: perGroup, groups, rows: x[0] * rows[0].extent * cols[0].extent, depth: width / groups };
+  return rankTilings(gpu, extents).map((tiling) => ({
     id: `registers ${tilingId(tiling)}`,
     run({ dy, weight: straight, out }) {
       const swapped = swapMatrixAxes(straight, [kh * kw, perGroup, groups, width / groups]);
@@ -48,7 +50,8 @@ export function directInputCandidates(gpu: Gpu, { x, weight, options }: ConvShap
 export function directWeightCandidates(gpu: Gpu, shape: ConvShape): Candidate<ConvWeightOperands>[] {
   const [, kw, channels, out] = shape.weight;
   const { groups } = shape.options;
-  return rankTilings(gpu, out / groups, groups, kw * channels).map((tiling) => ({
+  const extents = { columns: out / groups, groups, rows: kw * channels, depth: 2 }; // pixels that are left over go one by one
+  return rankTilings(gpu, extents).map((tiling) => ({
     id: `registers ${tilingId(tiling)}`,
     run: (operands) => weightGradient(shape, operands, tiling),
   }));

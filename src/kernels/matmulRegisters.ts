@@ -17,8 +17,8 @@ export const BATCH = 32768;
 
 /** A transposed `b` is turned over first, or read as it lies (`across`). */
 export function registerCandidates(gpu: Gpu, shape: MatmulShape): Candidate<MatmulOperands>[] {
-  const { m, n, transposeB } = shape;
-  const tilings = rankTilings(gpu, n, 1, m);
+  const { m, n, k, transposeB } = shape;
+  const tilings = rankTilings(gpu, { columns: n, groups: 1, rows: m, depth: k });
   const straight = tilings.map((tiling) => ({
     id: `registers ${tilingId(tiling)}`,
     run: (operands: MatmulOperands) => multiply(shape, operands, tiling, false),

@@ -16,6 +16,8 @@ export interface Tiling {
   /** Columns and rows of one invocation's tile. */
   readonly columns: number;
   readonly rows: number;
+  /** Steps along the depth of the product at a time. */
+  readonly steps: number;
   /** Invocations of a workgroup along columns and rows. */
   readonly workgroup: readonly [number, number];
 }
@@ -33,12 +35,13 @@ export class TiledKernel {
     this.#row = row;
   }
 
-  variant({ lanes, width, columns, rows, workgroup }: Tiling): Kernel {
+  variant({ lanes, width, columns, rows, steps, workgroup }: Tiling): Kernel {
     const spec = {
       LANES: lanes,
       Column: width === 4 ? 'vec4f' : 'f32',
       TILE_N: columns,
       [`TILE_${this.#row}`]: rows,
+      STEPS: steps,
       WORKGROUP_N: workgroup[0],
       [`WORKGROUP_${this.#row}`]: workgroup[1],
     };
@@ -59,28 +62,39 @@ const COLUMN_TILES = [
 /** Cycles of one load with an address per lane on a CPU adapter, measured in multiply-adds. */
 const LOAD = 8;
 
+/** A product as the tilings see it: `columns` in each of `groups` groups, `rows`, and a depth that `steps` must divide. */
+export interface Extents {
+  readonly columns: number;
+  readonly groups: number;
+  readonly rows: number;
+  readonly depth: number;
+}
+
 /**
- * Tilings for products with `extent` columns in each of `groups` groups and `rows` rows, the best guess first. The guess
- * weighs loads against multiply-adds as they cost on a CPU adapter, where it matters most; a GPU gets the best of those
- * that do not share.
+ * Tilings for a product, the best guess first. The guess weighs loads against multiply-adds as they cost on a CPU
+ * adapter, where it matters most; a GPU gets the best of those that do not share.
  */
-export function rankTilings(gpu: Gpu, extent: number, groups: number, rows: number): Tiling[] {
+export function rankTilings(gpu: Gpu, extents: Extents): Tiling[] {
   const ranked: { tiling: Tiling; cost: number }[] = [];
   for (const lanes of new Set([gpu.adapter.sharedLanes, 1])) {
     for (const [width, columns] of COLUMN_TILES) {
-      if (extent % width !== 0) continue;
-      const perGroup = Math.ceil(extent / width / columns);
+      if (extents.columns % width !== 0) continue;
+      const perGroup = Math.ceil(extents.columns / width / columns);
       // A subgroup's invocations must share their rows, so they must not belong to different groups.
-      if (groups > 1 && perGroup % lanes !== 0) continue;
-      for (const tileRows of rowTiles(lanes, rows, width)) ranked.push(weigh({ lanes, width, columns, rows: tileRows }, perGroup * groups, rows));
+      if (extents.groups > 1 && perGroup % lanes !== 0) continue;
+      for (const rows of rowTiles(lanes, extents.rows, width)) {
+        for (const steps of depthSteps(lanes, extents.depth)) {
+          ranked.push(weigh({ lanes, width, columns, rows, steps }, perGroup * extents.groups, extents.rows));
+        }
+      }
     }
   }
   return ranked.sort((a, b) => a.cost - b.cost).map(({ tiling }) => tiling);
 }
 
 /** A name for the tuner to remember a tiling by. */
-export function tilingId({ lanes, width, columns, rows }: Tiling): string {
-  return `l${lanes} v${width} c${columns} r${rows}`;
+export function tilingId({ lanes, width, columns, rows, steps }: Tiling): string {
+  return `l${lanes} v${width} c${columns} r${rows} s${steps}`;
 }
 
 /**
@@ -92,13 +106,19 @@ function rowTiles(lanes: number, rows: number, width: number): number[] {
   return [1, 2, 3].filter((own) => own === 1 || ((own - 1) * lanes < rows && (own < 3 || width === 4))).map((own) => own * lanes);
 }
 
+/** Only tiles that share are so large that their sums leave the registers; more steps make a loop too long to be quick. */
+function depthSteps(lanes: number, depth: number): number[] {
+  return lanes === 1 ? [1] : [2, 1].filter((steps) => depth % steps === 0);
+}
+
 function weigh(tile: Omit<Tiling, 'workgroup'>, tiles: number, rows: number): { tiling: Tiling; cost: number } {
-  const { lanes, width, columns } = tile;
+  const { lanes, width, columns, steps } = tile;
   const down = Math.ceil(rows / tile.rows);
   const elements = width * columns;
   const loads = elements + tile.rows / lanes;
   const vectors = lanes > 1 ? Math.ceil(tiles / lanes) : tiles / 8;
-  const work = tile.rows * elements + (lanes > 1 ? tile.rows : 0);
+  // A processor does two multiply-adds while it stores one sum.
+  const work = tile.rows * elements * Math.max(0.5, 1 / steps) + (lanes > 1 ? tile.rows : 0);
   const across = lanes > 1 ? 8 : Math.min(8, 2 ** Math.ceil(Math.log2(tiles)));
   const high = lanes > 1 ? 1 : Math.max(1, Math.min(64 / across, 2 ** Math.ceil(Math.log2(down))));
   return { tiling: { ...tile, workgroup: [across, high] }, cost: vectors * down * (LOAD * loads + work) };
