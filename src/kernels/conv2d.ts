@@ -10,6 +10,7 @@ import { assertEpilogue, type Epilogue } from './epilogue';
 import { launch, type Candidate, type Family } from './family';
 import { sameShape } from './launch';
 import { launchMatmul, rounded } from './matmul';
+import { winogradCandidates, winogradInputCandidates } from './winograd';
 
 export { conv2dShape, type ConvOptions };
 
@@ -74,7 +75,7 @@ export function conv2dBackwardWeight(x: Tensor, dy: Tensor, weightShape: readonl
 export const conv2dFamily: Family<ConvShape, ConvOperands> = {
   name: 'conv2d',
   candidates(gpu, shape) {
-    return inOrder(gpu.adapter.software, directCandidates(gpu, shape), productCandidates(shape));
+    return [...inOrder(gpu.adapter.software, directCandidates(gpu, shape), productCandidates(shape)), ...winogradCandidates(gpu, shape)];
   },
   classOf,
   operands(gpu, shape, random) {
@@ -86,7 +87,7 @@ export const conv2dFamily: Family<ConvShape, ConvOperands> = {
 export const conv2dInputFamily: Family<ConvShape, ConvInputOperands> = {
   name: 'conv2d_backward_input',
   candidates(gpu, shape) {
-    return inOrder(gpu.adapter.software, directInputCandidates(gpu, shape), productInputCandidates(shape));
+    return [...inOrder(gpu.adapter.software, directInputCandidates(gpu, shape), productInputCandidates(shape)), ...winogradInputCandidates(gpu, shape)];
   },
   classOf,
   operands(gpu, shape, random) {
