@@ -51,7 +51,7 @@ export function planMemory(lifetimes: readonly Lifetime[]): Plan {
   /** The commands that need most memory first; there, the largest first. */
   const weight = new Map(lifetimes.map((lifetime) => [lifetime, peakWithin(load, lifetime)]));
   const byBreadth: Order = (a, b) => (weight.get(b) as number) - (weight.get(a) as number) || BY_SIZE(a, b);
-  const plans = [BY_SIZE, byBreadth, BY_TIME, BY_END].map((order) => assign(lifetimes, order));
+  const plans = [...[BY_SIZE, byBreadth, BY_TIME, BY_END].map((order) => assign(lifetimes, order)), assignByClass(lifetimes)];
   const total = (shared: readonly Shared[]): number => shared.reduce((sum, { bytes }) => sum + bytes, 0);
   const best = plans.reduce((a, b) => (total(b.shared) < total(a.shared) ? b : a));
   return {
@@ -63,7 +63,24 @@ export function planMemory(lifetimes: readonly Lifetime[]): Plan {
   };
 }
 
-function assign(lifetimes: readonly Lifetime[], order: Order): { shared: Shared[]; where: Map<Lifetime, number> } {
+interface Assignment {
+  readonly shared: Shared[];
+  readonly where: Map<Lifetime, number>;
+}
+
+/** Shared within size classes only, as the eager pool does, so that a plan never takes more than that. */
+function assignByClass(lifetimes: readonly Lifetime[]): Assignment {
+  const shared: Shared[] = [];
+  const where = new Map<Lifetime, number>();
+  for (const size of new Set(lifetimes.map(({ bytes }) => sizeClass(bytes)))) {
+    const part = assign(lifetimes.filter(({ bytes }) => sizeClass(bytes) === size), BY_TIME);
+    for (const [lifetime, i] of part.where) where.set(lifetime, shared.length + i);
+    shared.push(...part.shared);
+  }
+  return { shared, where };
+}
+
+function assign(lifetimes: readonly Lifetime[], order: Order): Assignment {
   const shared: Shared[] = [];
   const where = new Map<Lifetime, number>();
   for (const lifetime of [...lifetimes].sort(order)) {
