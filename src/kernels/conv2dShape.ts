@@ -94,6 +94,23 @@ export function gradientWalks(extent: number, kernel: number, stride: number, pa
   return walks;
 }
 
+/** The two walks as fields of `Params`: extent_y, extent_x, first_y and so on. */
+export function walkParams(y: Walk, x: Walk): Record<string, number> {
+  const params: Record<string, number> = {};
+  for (const [suffix, walk] of [['y', y], ['x', x]] as const) {
+    params[`extent_${suffix}`] = walk.extent;
+    params[`first_${suffix}`] = walk.first;
+    params[`spacing_${suffix}`] = walk.spacing;
+    params[`stride_${suffix}`] = walk.stride;
+    params[`offset_${suffix}`] = walk.offset;
+    params[`step_${suffix}`] = walk.step;
+    params[`taps_${suffix}`] = walk.taps;
+    params[`tap_first_${suffix}`] = walk.tapFirst;
+    params[`tap_step_${suffix}`] = walk.tapStep;
+  }
+  return params;
+}
+
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }

@@ -69,8 +69,12 @@ const LAUNCH = 200_000;
 /** The largest extent of a grid that every adapter allows. */
 export const GRID = 65535;
 
-/** Tiles and splits for a product that the adapter's limits allow, the best guess first. */
+/**
+ * Tiles and splits for a product that the adapter's limits allow, the best guess first. None on a CPU adapter: its
+ * workgroup memory is memory like any other, and each of these kernels takes a second to compile there.
+ */
 export function rankPlans(gpu: Gpu, demand: Demand): Plan[] {
+  if (gpu.adapter.software) return [];
   const ranked = tilesFor(gpu, demand).flatMap((tile) => {
     const workgroups = Math.ceil(demand.m / tile.m) * Math.ceil(demand.n / tile.n) * demand.groups;
     const total = Math.max(1, demand.depthSteps(tile.depth));

@@ -1,0 +1,94 @@
+/**
+ * Convolution and its input gradient with tiles in workgroup memory, for GPUs: shaders/conv2dWorkgroup.wgsl. The weight
+ * gradient is in conv2dWeightWorkgroup.ts.
+ */
+import type { Gpu } from '../gpu/gpu';
+import { sizeOf } from '../hostTensor';
+import source from '../../shaders/conv2dWorkgroup.wgsl?raw';
+import type { ConvInputOperands, ConvOperands, ConvShape } from './conv2d';
+import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './conv2dShape';
+import { epilogueBindings, epilogueParams } from './epilogue';
+import type { Candidate } from './family';
+import { inParts } from './splitSum';
+import { GRID, WorkgroupKernel, elementSpec, rankPlans, type Plan } from './workgroupTile';
+
+const kernel = new WorkgroupKernel('conv2d_workgroup', source);
+
+/** One direction of a convolution, as the kernel sees it. */
+interface Gather {
+  /** Along each axis, the walks of which every pair is a dispatch. */
+  readonly rows: readonly Walk[];
+  readonly cols: readonly Walk[];
+  readonly images: number;
+  readonly groups: number;
+  /** Of one group, in the source and in the target. */
+  readonly channels: number;
+  readonly columns: number;
+  /** Distances in the weight. */
+  readonly weight_tap: number;
+  readonly weight_stride: number;
+  readonly weight_group: number;
+  /** The weight lies along the source's channels: the input gradient. */
+  readonly rightAlong: boolean;
+  /** No padding of a tap's channels. */
+  readonly flat: boolean;
+}
+
+export function workgroupConvCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvOperands>[] {
+  const shape = conv2dShape(x, weight, options);
+  const { stride, padding, dilation, groups } = options;
+  const [kh, kw, channels, out] = weight;
+  const [rows, cols] = [0, 1].map((axis) => [forwardWalk(shape[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis])]);
+  const distances = { weight_tap: channels * out, weight_stride: out, weight_group: out / groups };
+  return candidates(gpu, {
+    rows, cols, images: shape[0], groups, channels, columns: out / groups, ...distances, rightAlong: false, flat: isFlat(kh * kw, channels),
+  });
+}
+
+export function workgroupInputCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvInputOperands>[] {
+  const { stride, padding, dilation, groups } = options;
+  const [kh, kw, columns, out] = weight;
+  const [rows, cols] = [0, 1].map((axis) => gradientWalks(x[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
+  const distances = { weight_tap: columns * out, weight_stride: out, weight_group: out / groups };
+  const found = candidates(gpu, {
+    rows, cols, images: x[0], groups, channels: out / groups, columns, ...distances, rightAlong: true, flat: isFlat(kh * kw, out / groups),
+  });
+  return found.map(({ id, run }) => ({ id, run: ({ dy, weight: w, out: dx }) => run({ x: dy, weight: w, out: dx }) }));
+}
+
+/** Whether padding each tap's channels to 16 would waste more than a sixth of the work. */
+function isFlat(taps: number, channels: number): boolean {
+  return taps > 1 && Math.ceil(channels / 16) * 16 > 1.2 * channels;
+}
+
+function candidates(gpu: Gpu, gather: Gather): Candidate<ConvOperands>[] {
+  const { rows, cols, images, groups, channels, columns, rightAlong, flat } = gather;
+  const most = (walks: readonly Walk[], of: (walk: Walk) => number): number => Math.max(...walks.map(of));
+  const m = images * most(rows, ({ extent }) => extent) * most(cols, ({ extent }) => extent);
+  const taps = most(rows, (walk) => walk.taps) * most(cols, (walk) => walk.taps);
+  const depthSteps = (depth: number): number => (flat ? Math.ceil((taps * channels) / depth) : taps * Math.ceil(channels / depth));
+  return rankPlans(gpu, { m, n: columns, groups, depthSteps, leftAlong: true, rightAlong })
+    .filter(({ tile }) => Math.max(m / tile.m, groups * Math.ceil(columns / tile.n)) <= GRID)
+    .map((plan) => ({ id: plan.id, run: (operands) => inParts(gpu, plan.splits, operands, (parts) => run(gather, parts, plan)) }));
+}
+
+function run(gather: Gather, operands: ConvOperands, { tile, splits, steps }: Plan): void {
+  const { x, weight, out } = operands;
+  const { rows, cols, images, groups, channels, columns, weight_tap, weight_stride, weight_group, rightAlong, flat } = gather;
+  const target = out.shape.slice(-4);
+  const shared = {
+    kernel_x: weight.shape[1], groups, channels, columns, weight_tap, weight_stride, weight_group, steps,
+    target_y: target[1], target_x: target[2], source_y: x.shape[1], source_x: x.shape[2],
+    part: sizeOf(target), ...epilogueParams(operands),
+  };
+  const elements = { ...elementSpec('X', channels), ...elementSpec('W', rightAlong ? channels : columns) };
+  const bindings = { x: x.storage, weight: weight.storage, ...epilogueBindings(operands, weight), out: out.storage };
+  for (const y of rows) {
+    for (const xs of cols) {
+      const pixels = images * y.extent * xs.extent;
+      const spec = flat ? { ...elements, FLAT: 'true', CHANNELS: channels, TAPS_X: Math.max(1, xs.taps) } : elements;
+      const grid = [groups * Math.ceil(columns / tile.n), Math.ceil(pixels / tile.m), splits] as const;
+      x.gpu.dispatch(kernel.variant(tile, { leftAlong: true, rightAlong }, columns, spec), bindings, { pixels, ...shared, ...walkParams(y, xs) }, grid);
+    }
+  }
+}
