@@ -5,6 +5,7 @@ import { Gpu } from '../src/gpu/gpu';
 import { sizeOf } from '../src/hostTensor';
 import type { ConvShape } from '../src/kernels/conv2d';
 import { conv2dShape } from '../src/kernels/conv2dShape';
+import { workgroupWeightCandidates } from '../src/kernels/conv2dWeightWorkgroup';
 import { workgroupConvCandidates, workgroupInputCandidates } from '../src/kernels/conv2dWorkgroup';
 import { Tensor } from '../src/tensor';
 import { convShape, everyProduct, type ConvCase } from './support/convReference';
@@ -79,6 +80,31 @@ describe.each(CASES.map((c) => [nameOf(c), c] as const))('%s', (_, c) => {
     const out = Tensor.empty(gpu, shape.x);
     run({ dy: tensor(outShape, dy), weight: tensor(shape.weight, w), out });
     expectNear(await out.toArray(), reference(shape, x, w, dy).dx);
+  });
+});
+
+/** Tiles of 32 x 32 for the shapes whose compiled constants repeat, one each of the others. */
+const WEIGHT_CASES: readonly (ConvCase & { readonly id: string })[] = [
+  { id: 'workgroup 32x32', x: [1, 6, 5, 16], weight: [3, 3, 16, 32], padding: [1, 1] },
+  { id: 'workgroup 32x32', x: [2, 9, 7, 16], weight: [3, 3, 16, 32], stride: [2, 2], padding: [1, 1] },
+  { id: 'workgroup 32x32', x: [1, 13, 12, 16], weight: [3, 3, 16, 36], stride: [2, 1], padding: [2, 3], dilation: [2, 2] },
+  { id: 'workgroup 32x32', x: [2, 7, 7, 32], weight: [3, 3, 16, 64], padding: [1, 1], groups: 2 },
+  { id: 'workgroup 32x32', x: [17, 3, 3, 16], weight: [3, 3, 16, 32] },
+  { id: 'workgroup 32x32 split', x: [3, 9, 7, 16], weight: [3, 3, 16, 32], padding: [1, 1] },
+  { id: 'workgroup 32x32 split', x: [7, 30, 31, 16], weight: [3, 3, 16, 32], stride: [1, 1], padding: [1, 1] },
+  { id: 'workgroup 128x64 split', x: [2, 21, 20, 3], weight: [7, 7, 3, 64], stride: [2, 2], padding: [3, 3] },
+  { id: 'workgroup 64x64', x: [1, 9, 8, 31], weight: [3, 2, 31, 33], padding: [1, 1] },
+  { id: 'workgroup 128x128', x: [1, 5, 5, 132], weight: [1, 1, 132, 32] },
+];
+
+describe.each(WEIGHT_CASES.map((c) => [nameOf(c), c] as const))('weight gradient, %s', (_, c) => {
+  it('is the sum over pixels', async () => {
+    const shape = convShape(c);
+    const outShape = conv2dShape(shape.x, shape.weight, shape.options);
+    const [x, w, dy] = [shape.x, shape.weight, outShape].map((s, i) => numbers(sizeOf(s), i + 1));
+    const out = Tensor.empty(gpu, shape.weight);
+    find(workgroupWeightCandidates(gpu, shape), c.id).run({ x: tensor(shape.x, x), dy: tensor(outShape, dy), out });
+    expectNear(await out.toArray(), reference(shape, x, w, dy).dw);
   });
 });
 

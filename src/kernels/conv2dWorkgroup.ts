@@ -14,6 +14,9 @@ import { GRID, WorkgroupKernel, elementSpec, rankPlans, type Plan } from './work
 
 const kernel = new WorkgroupKernel('conv2d_workgroup', source);
 
+/** Groups of fewer columns leave most of each tile empty: kernels without workgroup memory do better. */
+export const FEW = 16;
+
 /** One direction of a convolution, as the kernel sees it. */
 interface Gather {
   /** Along each axis, the walks of which every pair is a dispatch. */
@@ -62,6 +65,7 @@ function isFlat(taps: number, channels: number): boolean {
 }
 
 function candidates(gpu: Gpu, gather: Gather): Candidate<ConvOperands>[] {
+  if (gather.groups > 1 && gather.columns < FEW) return [];
   const { rows, cols, images, groups, channels, columns, rightAlong, flat } = gather;
   const most = (walks: readonly Walk[], of: (walk: Walk) => number): number => Math.max(...walks.map(of));
   const m = images * most(rows, ({ extent }) => extent) * most(cols, ({ extent }) => extent);

@@ -44,6 +44,8 @@ export interface Demand extends Sides {
   readonly n: number;
   readonly groups: number;
   readonly depthSteps: (depth: number) => number;
+  /** Parts that the depth is split into at least. Default 1. */
+  readonly least?: number;
 }
 
 const EXTENTS: readonly Extents[] = [
@@ -74,6 +76,7 @@ export const GRID = 65535;
  * workgroup memory is memory like any other, and each of these kernels takes a second to compile there.
  */
 export function rankPlans(gpu: Gpu, demand: Demand): Plan[] {
+  const { least = 1 } = demand;
   if (gpu.adapter.software) return [];
   const ranked = tilesFor(gpu, demand).flatMap((tile) => {
     const workgroups = Math.ceil(demand.m / tile.m) * Math.ceil(demand.n / tile.n) * demand.groups;
@@ -88,6 +91,7 @@ export function rankPlans(gpu: Gpu, demand: Demand): Plan[] {
     };
     // Fewer than four steps a part would be mostly filling and emptying.
     const parts = Math.min(Math.ceil(UNITS / workgroups), Math.floor(total / 4), Math.floor(GRID / demand.groups));
+    if (least > 1) return [plan(Math.min(Math.max(least, parts), total, GRID))];
     return parts < 2 ? [plan(1)] : [plan(1), plan(parts)];
   });
   return ranked.sort((p, q) => p.cost - q.cost).map(({ plan }) => plan);

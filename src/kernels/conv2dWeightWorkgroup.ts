@@ -1,0 +1,63 @@
+/** The weight gradient with tiles in workgroup memory, for GPUs: shaders/conv2dWeightWorkgroup.wgsl. */
+import type { Gpu } from '../gpu/gpu';
+import source from '../../shaders/conv2dWeightWorkgroup.wgsl?raw';
+import type { ConvShape, ConvWeightOperands } from './conv2d';
+import { conv2dShape } from './conv2dShape';
+import { FEW } from './conv2dWorkgroup';
+import { epilogueBindings, epilogueParams } from './epilogue';
+import type { Candidate } from './family';
+import { inParts } from './splitSum';
+import { GRID, WorkgroupKernel, elementSpec, rankPlans, type Plan } from './workgroupTile';
+
+const kernel = new WorkgroupKernel('conv2d_weight_workgroup', source);
+
+/** Pixels that are added up in one run at most; longer sums lose digits. */
+const PIXELS = 4096;
+
+/** Both sides lie across the depth: channels are neighbours in memory, pixels are not. */
+const SIDES = { leftAlong: false, rightAlong: false };
+
+export function workgroupWeightCandidates(gpu: Gpu, shape: ConvShape): Candidate<ConvWeightOperands>[] {
+  const [kh, kw, channels, out] = shape.weight;
+  const { groups } = shape.options;
+  const [images, height, width] = conv2dShape(shape.x, shape.weight, shape.options);
+  const pixels = images * height * width;
+  const m = kh * kw * channels;
+  const n = out / groups;
+  if (groups > 1 && n < FEW) return [];
+  return rankPlans(gpu, { m, n, groups, depthSteps: (depth) => Math.ceil(pixels / depth), least: Math.ceil(pixels / PIXELS), ...SIDES })
+    .filter(({ tile }) => Math.max(m / tile.m, groups * Math.ceil(n / tile.n)) <= GRID)
+    .map((plan) => ({ id: plan.id, run: (operands) => inParts(gpu, plan.splits, operands, (parts) => multiply(shape, parts, plan)) }));
+}
+
+function multiply({ weight, options }: ConvShape, operands: ConvWeightOperands, { tile, splits, steps }: Plan): void {
+  const { x, dy, out } = operands;
+  const { stride, padding, dilation, groups } = options;
+  const [kh, kw, channels, width] = weight;
+  const columns = width / groups;
+  const [images, outY, outX] = dy.shape;
+  const rows = kh * kw * channels;
+  x.gpu.dispatch(
+    kernel.variant(tile, SIDES, columns, { ...elementSpec('X', channels), ...elementSpec('DY', columns), CHANNELS: channels, KERNEL_X: kw }),
+    { x: x.storage, dy: dy.storage, ...epilogueBindings({}, x), out: out.storage },
+    {
+      pixels: images * outY * outX,
+      out_y: outY,
+      out_x: outX,
+      source_y: x.shape[1],
+      source_x: x.shape[2],
+      stride_y: stride[0],
+      stride_x: stride[1],
+      padding_y: padding[0],
+      padding_x: padding[1],
+      dilation_y: dilation[0],
+      dilation_x: dilation[1],
+      rows,
+      groups,
+      columns,
+      steps,
+      ...epilogueParams({}),
+    },
+    [groups * Math.ceil(columns / tile.n), Math.ceil(rows / tile.m), splits],
+  );
+}
