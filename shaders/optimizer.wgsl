@@ -1,64 +1,73 @@
-// One optimiser step of one parameter, in place, and gradient clipping. Formulas as torch.optim has them.
+// One optimiser step of up to three parameters, in place, and gradient clipping. Formulas as torch.optim has them.
+// Sizes and places are in vec4f: storages are whole ones, and what lies past a tensor's end is never used.
 
 struct Params {
-  size: u32,
-  lr: f32,
+  size0: u32, size1: u32, size2: u32,    // of the parameters; 0 where there is none
+  start0: u32, start1: u32, start2: u32, // of their state
+  rate0: u32, rate1: u32, rate2: u32,    // of their rates
+  moments: u32,                          // where second moments begin in the state
   weight_decay: f32,
   momentum: f32,
   nesterov: u32,
-  first: u32, // 1 on the first step: the momentum buffer starts as the gradient
   beta1: f32,
   beta2: f32,
   eps: f32,
-  correction1: f32, // 1 - beta1^t
-  correction2: f32, // sqrt(1 - beta2^t)
-  max_norm: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> param: array<f32>;
-@group(0) @binding(2) var<storage, read> grad: array<f32>;
-@group(0) @binding(3) var<storage, read_write> state1: array<f32>; // momentum, or the first moment
-@group(0) @binding(4) var<storage, read_write> state2: array<f32>; // the second moment
-@group(0) @binding(5) var<storage, read> squares: array<f32>;      // one element: sum of squares of all gradients
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read_write> param0: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> param1: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> param2: array<vec4f>;
+@group(0) @binding(4) var<storage, read> grad0: array<vec4f>;
+@group(0) @binding(5) var<storage, read> grad1: array<vec4f>;
+@group(0) @binding(6) var<storage, read> grad2: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> state: array<vec4f>; // momentum, or first and second moments
+// What differs from step to step. SGD: x is the learning rate. AdamW: x is lr / (1 - beta1^t), y is sqrt(1 - beta2^t),
+// z is 1 - lr * weight decay.
+@group(0) @binding(8) var<storage, read> rates: array<vec4f>;
 
 const WORKGROUP = 64u;
 
+fn sgd_of(p: vec4f, g: vec4f, rate: vec4f) -> vec4f {
+  return p - rate.x * (g + params.weight_decay * p);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups, WORKGROUP);
-  if (i >= params.size) { return; }
-  param[i] -= params.lr * (grad[i] + params.weight_decay * param[i]);
+  let stride = groups.x * WORKGROUP;
+  for (var i = id.x; i < params.size0; i += stride) { param0[i] = sgd_of(param0[i], grad0[i], rates[params.rate0]); }
+  for (var i = id.x; i < params.size1; i += stride) { param1[i] = sgd_of(param1[i], grad1[i], rates[params.rate1]); }
+  for (var i = id.x; i < params.size2; i += stride) { param2[i] = sgd_of(param2[i], grad2[i], rates[params.rate2]); }
+}
+
+// The momentum begins as zeros, so that after the first step it is the gradient.
+fn momentum_of(p: vec4f, grad: vec4f, at: u32, rate: vec4f) -> vec4f {
+  let g = grad + params.weight_decay * p;
+  let v = params.momentum * state[at] + g;
+  state[at] = v;
+  return p - rate.x * select(v, g + params.momentum * v, params.nesterov == 1u);
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn sgd_momentum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups, WORKGROUP);
-  if (i >= params.size) { return; }
-  let g = grad[i] + params.weight_decay * param[i];
-  let v = select(params.momentum * state1[i] + g, g, params.first == 1u);
-  state1[i] = v;
-  param[i] -= params.lr * select(v, g + params.momentum * v, params.nesterov == 1u);
+  let stride = groups.x * WORKGROUP;
+  for (var i = id.x; i < params.size0; i += stride) { param0[i] = momentum_of(param0[i], grad0[i], params.start0 + i, rates[params.rate0]); }
+  for (var i = id.x; i < params.size1; i += stride) { param1[i] = momentum_of(param1[i], grad1[i], params.start1 + i, rates[params.rate1]); }
+  for (var i = id.x; i < params.size2; i += stride) { param2[i] = momentum_of(param2[i], grad2[i], params.start2 + i, rates[params.rate2]); }
+}
+
+fn adamw_of(p: vec4f, g: vec4f, at: u32, rate: vec4f) -> vec4f {
+  let m = params.beta1 * state[at] + (1.0 - params.beta1) * g;
+  let v = params.beta2 * state[params.moments + at] + (1.0 - params.beta2) * g * g;
+  state[at] = m;
+  state[params.moments + at] = v;
+  return rate.z * p - rate.x * m / (sqrt(v) / rate.y + params.eps);
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn adamw(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups, WORKGROUP);
-  if (i >= params.size) { return; }
-  let g = grad[i];
-  let m = select(params.beta1 * state1[i], 0.0, params.first == 1u) + (1.0 - params.beta1) * g;
-  let v = select(params.beta2 * state2[i], 0.0, params.first == 1u) + (1.0 - params.beta2) * g * g;
-  state1[i] = m;
-  state2[i] = v;
-  let decayed = param[i] * (1.0 - params.lr * params.weight_decay);
-  param[i] = decayed - params.lr / params.correction1 * m / (sqrt(v) / params.correction2 + params.eps);
-}
-
-// Scales a gradient by min(1, max_norm / (norm + 1e-6)), norm being over every parameter's gradient.
-@compute @workgroup_size(WORKGROUP)
-fn clip(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups, WORKGROUP);
-  if (i >= params.size) { return; }
-  out[i] = grad[i] * min(1.0, params.max_norm / (sqrt(squares[0]) + 1e-6));
+  let stride = groups.x * WORKGROUP;
+  for (var i = id.x; i < params.size0; i += stride) { param0[i] = adamw_of(param0[i], grad0[i], params.start0 + i, rates[params.rate0]); }
+  for (var i = id.x; i < params.size1; i += stride) { param1[i] = adamw_of(param1[i], grad1[i], params.start1 + i, rates[params.rate1]); }
+  for (var i = id.x; i < params.size2; i += stride) { param2[i] = adamw_of(param2[i], grad2[i], params.start2 + i, rates[params.rate2]); }
 }

@@ -5,7 +5,7 @@ import type { Gpu } from '../src/gpu/gpu';
 import { Parameter } from '../src/layers/module';
 import { Optimizer, type OptimizerOptions } from '../src/optim/optimizer';
 import { cosineRate, oneCycleRate, rateAt, scheduleName } from '../src/optim/schedule';
-import { Tensor } from '../src/tensor';
+import { Tensor, capture } from '../src/tensor';
 import schedules from './fixtures/optim/schedules.json';
 import { expectNear, numbers } from './support/numbers';
 
@@ -90,6 +90,60 @@ for (const options of [SGD, ADAMW]) {
       expect(await b.toArray()).toEqual(numbers(7, 2));
       expect(await c.toArray()).toEqual(numbers(7, 3));
       expect([...(await optimizer.stateDict()).tensors.keys()].some((key) => key.endsWith('.c'))).toBe(false);
+    });
+    it('counts the steps of each parameter, as torch.optim does', async () => {
+      const [early, late, alone] = [parameter(1), parameter(2), parameter(2)];
+      const optimizer = new Optimizer([['early', early], ['late', late]], options);
+      const grad = (seed: number): Tensor => Tensor.fromArray(gpu, [7], numbers(7, seed));
+      for (let i = 0; i < 3; i++) {
+        early.grad = grad(i);
+        late.grad = i < 2 ? undefined : grad(9);
+        optimizer.step();
+      }
+      alone.grad = grad(9);
+      new Optimizer([['alone', alone]], options).step();
+      expect(await late.toArray()).toEqual(await alone.toArray());
+      const saved = await optimizer.stateDict();
+      if (options.name === 'adamw') expect(['step.early', 'step.late'].map((name) => saved.tensors.get(name)?.data[0])).toEqual([3, 1]);
+      const second = new Optimizer([['early', early], ['late', late]], options);
+      second.loadStateDict(saved);
+      expect(await second.stateDict()).toEqual(saved);
+    });
+    it('updates parameters of all sizes, many to a dispatch', async () => {
+      const sizes = [1, 2, 3, 4, 5, 63, 64, 65, 1000, 40_001, 7];
+      const together = sizes.map((n, k) => new Parameter(Tensor.fromArray(gpu, [n], numbers(n, k))));
+      const alone = sizes.map((n, k) => new Parameter(Tensor.fromArray(gpu, [n], numbers(n, k))));
+      const one = new Optimizer(together.map((p, k) => [`p${k}`, p]), options);
+      const many = alone.map((p) => new Optimizer([['p', p]], options));
+      for (let i = 0; i < 2; i++) {
+        for (const all of [together, alone]) all.forEach((p, k) => { p.grad = Tensor.fromArray(gpu, p.shape, numbers(p.size, 50 + 20 * i + k)); });
+        one.step();
+        for (const each of many) each.step();
+      }
+      for (const [k, p] of together.entries()) {
+        const [got, want, start] = [await p.toArray(), await alone[k].toArray(), numbers(p.size, k)];
+        expect(Buffer.from(got.buffer).equals(Buffer.from(want.buffer)), `parameter ${k}`).toBe(true);
+        expect(got.every((v, i) => v !== start[i])).toBe(true);
+      }
+    });
+    it('keeps its counts and rates when it is replayed', async () => {
+      const [eager, replayed] = [[parameter(1), parameter(2)], [parameter(1), parameter(2)]];
+      const grads = [3, 4].map((seed) => Tensor.fromArray(gpu, [7], numbers(7, seed)));
+      const optimizers = [eager, replayed].map((all) => new Optimizer(all.map((p, k) => [`p${k}`, p]), options));
+      const recorded = await capture(gpu, () => {
+        replayed.forEach((p, k) => { p.grad = grads[k]; });
+        optimizers[1].step();
+        optimizers[1].zeroGrad();
+      });
+      for (let i = 0; i < 4; i++) {
+        for (const optimizer of optimizers) optimizer.lr = 0.1 / (i + 1);
+        eager.forEach((p, k) => { p.grad = grads[k]; });
+        optimizers[0].step();
+        recorded.replay();
+      }
+      for (const [k, p] of replayed.entries()) expect(await p.toArray()).toEqual(await eager[k].toArray());
+      expect(await optimizers[1].stateDict()).toEqual(await optimizers[0].stateDict());
+      recorded.dispose();
     });
     it('goes by the rate of the moment', async () => {
       const p = parameter(1);

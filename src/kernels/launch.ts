@@ -1,6 +1,6 @@
 /** What every kernel launcher needs: grids folded to the adapter's limit, and checks of shapes. */
 import { ShapeError, formatShape } from '../errors';
-import type { Workgroups } from '../gpu/gpu';
+import type { Gpu, Workgroups } from '../gpu/gpu';
 import type { Tensor } from '../tensor';
 
 /** Workgroups along x that fold over y stay below every adapter's limit of 65535 a dimension. */
@@ -14,6 +14,14 @@ export function fold(count: number): Workgroups {
 /** A folded grid with one invocation an element, `size` to a workgroup. */
 export function elements(count: number, size = 64): Workgroups {
   return fold(Math.ceil(count / size));
+}
+
+/**
+ * A grid along x for a shader that goes through `count` items with a stride of the whole grid. A CPU adapter gets few
+ * workgroups, each of which costs it; a GPU one invocation an item, as far as a dimension goes.
+ */
+export function strided(gpu: Gpu, count: number, size = 64): Workgroups {
+  return [Math.min(Math.ceil(count / size), gpu.adapter.software ? 64 : FOLD)];
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {

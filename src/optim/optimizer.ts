@@ -1,11 +1,9 @@
 /** SGD and AdamW with torch.optim's formulas; state lives on the device, nothing is read back. */
-import { UsageError, suggest } from '../errors';
-import type { HostTensor } from '../hostTensor';
-import { adamwStep, clip, sgdStep } from '../kernels/optimizer';
-import { add } from '../kernels/binary';
+import { UsageError, formatShape, suggest } from '../errors';
+import { f32, toFloat32, type HostTensor } from '../hostTensor';
+import { SLOTS, adamwRates, adamwStep, clipGradients, sgdStep, stateLength, type Slot } from '../kernels/optimizer';
 import { fill } from '../kernels/copy';
-import { sum } from '../kernels/reduce';
-import { keep, scope, type Tensor } from '../tensor';
+import { Tensor, keep, scope } from '../tensor';
 import type { Parameter } from '../layers/module';
 
 export interface SgdOptions {
@@ -35,13 +33,53 @@ export type OptimizerOptions = SgdOptions | AdamWOptions;
 /** Names of the state tensors of each optimiser, as torch.optim has them. */
 const STATE_NAMES = { sgd: ['momentum_buffer'], adamw: ['exp_avg', 'exp_avg_sq'] } as const;
 
+const ADAMW = { betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01 } as const;
+
+/** State that a parameter needs. */
+function kindsOf(options: OptimizerOptions): readonly string[] {
+  return options.name === 'sgd' && !options.momentum ? [] : STATE_NAMES[options.name];
+}
+
+/** Parameters in their order, as many to a group as a dispatch takes and a binding holds the state of. */
+function groupsOf(parameters: readonly (readonly [string, Parameter])[], kinds: number): Group[] {
+  const groups: { entries: Entry[]; length: number }[] = [];
+  for (const [name, parameter] of parameters) {
+    const length = stateLength(parameter);
+    const most = parameter.gpu.device.limits.maxStorageBufferBindingSize / (4 * Math.max(1, kinds));
+    let group = groups.at(-1);
+    if (group === undefined || group.entries.length === SLOTS || group.length + length > most) groups.push((group = { entries: [], length: 0 }));
+    group.entries.push({ name, parameter, start: group.length, steps: 0 });
+    group.length += length;
+  }
+  return groups.map(({ entries, length }) => {
+    const { gpu } = entries[0].parameter;
+    return { entries, state: kinds > 0 ? keep(fill(gpu, [kinds, length], 0)) : undefined };
+  });
+}
+
+/** A parameter, how often it was updated, and where its state lies. */
+interface Entry {
+  readonly name: string;
+  readonly parameter: Parameter;
+  /** Its first float in the group's state. */
+  readonly start: number;
+  steps: number;
+}
+
+/** Parameters that one dispatch updates. */
+interface Group {
+  readonly entries: readonly Entry[];
+  /** [kinds, floats]: for each kind of state all parameters', one after the other. Undefined where none is needed. */
+  readonly state: Tensor | undefined;
+}
+
 export class Optimizer {
   readonly options: OptimizerOptions;
   /** Learning rate of the next step; schedules set it. */
   lr: number;
   #steps = 0;
-  readonly #parameters: readonly [string, Parameter][];
-  readonly #state = new Map<string, readonly Tensor[]>();
+  readonly #groups: readonly Group[];
+  readonly #entries: readonly Entry[];
 
   /** Takes the parameters that are trainable now; frozen ones never enter. */
   constructor(parameters: Iterable<[string, Parameter]>, options: OptimizerOptions) {
@@ -50,11 +88,9 @@ export class Optimizer {
     this.lr = options.lr;
     const trainable = [...parameters].filter(([, parameter]) => parameter.requiresGrad);
     // One that two modules share is updated once, under its first name.
-    this.#parameters = trainable.filter(([, parameter], i) => trainable.findIndex(([, other]) => other === parameter) === i);
-    const needed = options.name === 'sgd' ? (options.momentum ? 1 : 0) : 2;
-    for (const [name, { gpu, shape }] of this.#parameters) {
-      this.#state.set(name, Array.from({ length: needed }, () => keep(fill(gpu, shape, 0))));
-    }
+    const own = trainable.filter(([, parameter], i) => trainable.findIndex(([, other]) => other === parameter) === i);
+    this.#groups = groupsOf(own, kindsOf(options).length);
+    this.#entries = this.#groups.flatMap(({ entries }) => entries);
   }
 
   /** Steps taken. */
@@ -62,69 +98,117 @@ export class Optimizer {
     return this.#steps;
   }
 
-  /** Forgets gradients. Their memory goes back with the step's scope. */
-  zeroGrad(): void {
-    for (const [, parameter] of this.#parameters) parameter.grad = undefined;
+  /** What it holds on the device. */
+  get stateTensors(): readonly Tensor[] {
+    return this.#groups.flatMap(({ state }) => (state ? [state] : []));
   }
 
-  /** One update of every parameter that has a gradient. Under `gpu.precompile` it only notes its kernels. */
-  step(): void {
-    const dry = this.#parameters[0]?.[1].gpu.dry ?? false;
-    const step = this.#steps + 1;
-    for (const [name, parameter] of this.#parameters) {
-      const { grad } = parameter;
-      if (grad === undefined) continue;
-      const state = this.#state.get(name) as readonly Tensor[];
-      const { lr, options } = this;
-      if (options.name === 'sgd') {
-        const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
-        sgdStep(parameter, grad, state[0], { lr, momentum, nesterov, weightDecay, first: step === 1 });
-      } else {
-        const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 } = options;
-        adamwStep(parameter, grad, [state[0], state[1]], { lr, betas, eps, weightDecay, step });
-      }
-      if (!dry) parameter.version++;
-    }
-    if (!dry) this.#steps = step;
+  /** Forgets gradients. Their memory goes back with the step's scope. */
+  zeroGrad(): void {
+    for (const { parameter } of this.#entries) parameter.grad = undefined;
   }
 
   /**
-   * Scales all gradients so that their common norm is at most `maxNorm` (`torch.nn.utils.clip_grad_norm_`).
-   * The norm stays on the device.
+   * One update of every parameter that has a gradient. Steps are counted by parameter, as in torch.optim: one that was
+   * left out stands where it stood. In a captured function the rates and counts of each replay are its own.
    */
-  clipGradNorm(maxNorm: number): void {
-    const withGrad = this.#parameters.map(([, p]) => p).filter((p) => p.grad !== undefined);
-    if (withGrad.length === 0) return;
-    const { gpu } = withGrad[0];
-    const total = scope(gpu, () => withGrad.map((p) => sum(p.grad as Tensor, undefined, { square: true })).reduce((a, b) => add(a, b)));
-    for (const p of withGrad) p.grad = clip(p.grad as Tensor, total, maxNorm);
+  step(): void {
+    const updated = this.#entries.filter(({ parameter }) => parameter.grad !== undefined);
+    if (this.#entries.length === 0) return;
+    const { gpu } = this.#entries[0].parameter;
+    gpu.everyStep(() => {
+      this.#steps++;
+      for (const entry of updated) {
+        entry.steps++;
+        entry.parameter.version++;
+      }
+    });
+    if (updated.length === 0) return;
+    const rates = new Tensor(gpu, [updated.length, 4], 'f32', gpu.stepValues(16 * updated.length, () => this.#rates(updated)));
+    for (const { entries, state } of this.#groups) {
+      const slots = entries.flatMap(({ parameter, start }, i): Slot[] => {
+        const rate = updated.indexOf(entries[i]);
+        return parameter.grad ? [{ param: parameter, grad: parameter.grad, start, rate }] : [];
+      });
+      if (slots.length > 0) this.#update(slots, rates, state);
+    }
+    rates.dispose();
   }
 
-  /** State tensors as `momentum_buffer.<parameter>`, in the engine's own order (for checkpoints), and the step count. */
+  /** What differs from step to step, a row for each parameter. */
+  #rates(updated: readonly Entry[]): Float32Array {
+    const { lr, options } = this;
+    if (options.name === 'sgd') return Float32Array.from(updated.flatMap(() => [lr, 0, 0, 0]));
+    const { betas = ADAMW.betas, weightDecay = ADAMW.weightDecay } = options;
+    return Float32Array.from(updated.flatMap(({ steps }) => adamwRates(lr, weightDecay, betas, steps)));
+  }
+
+  #update(slots: readonly Slot[], rates: Tensor, state: Tensor | undefined): void {
+    const { options } = this;
+    if (options.name === 'sgd') {
+      const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
+      sgdStep(slots, rates, state, { momentum, nesterov, weightDecay });
+    } else if (state) {
+      const { betas = ADAMW.betas, eps = ADAMW.eps } = options;
+      adamwStep(slots, rates, state, { betas, eps });
+    }
+  }
+
+  /**
+   * Scales all gradients, where they lie, so that their common norm is at most `maxNorm`
+   * (`torch.nn.utils.clip_grad_norm_`). The norm stays on the device.
+   */
+  clipGradNorm(maxNorm: number): void {
+    const gradients = this.#entries.flatMap(({ parameter: { grad } }) => (grad ? [grad] : []));
+    if (gradients.length > 0) scope(gradients[0].gpu, () => clipGradients(gradients, maxNorm));
+  }
+
+  /**
+   * State tensors as `momentum_buffer.<parameter>`, in the engine's own order (for checkpoints), and the step count;
+   * AdamW's counts by parameter as `step.<parameter>`.
+   */
   async stateDict(): Promise<{ steps: number; tensors: Map<string, HostTensor> }> {
     const tensors = new Map<string, HostTensor>();
-    for (const [name, state] of this.#state) {
-      for (const [i, tensor] of state.entries()) tensors.set(`${STATE_NAMES[this.options.name][i]}.${name}`, await tensor.toHost());
+    for (const { entries, state } of this.#groups) {
+      if (!state) continue;
+      const values = (await state.toArray()) as Float32Array;
+      for (const { name, parameter, start, steps } of entries) {
+        for (const [kind, kindName] of kindsOf(this.options).entries()) {
+          const first = kind * state.shape[1] + start;
+          tensors.set(`${kindName}.${name}`, f32(parameter.shape, values.slice(first, first + parameter.size)));
+        }
+        if (this.options.name === 'adamw') tensors.set(`step.${name}`, f32([], Float32Array.of(steps)));
+      }
     }
     return { steps: this.#steps, tensors };
   }
 
-  /** The reverse of `stateDict`. @throws UsageError when a tensor is missing. */
+  /** The reverse of `stateDict`. A state without counts by parameter counts all from `steps`. @throws UsageError when a tensor is missing. */
   loadStateDict(saved: { steps: number; tensors: ReadonlyMap<string, HostTensor> }): void {
-    for (const [name, state] of this.#state) {
-      state.forEach((tensor, i) => {
-        const key = `${STATE_NAMES[this.options.name][i]}.${name}`;
-        const host = saved.tensors.get(key);
-        if (!host) throw new UsageError(`the checkpoint holds no optimiser state '${key}'; it was made with another plan or optimiser: use the same options, or start anew`);
-        tensor.assign(host);
-      });
+    const kinds = kindsOf(this.options);
+    const find = (key: string, { parameter: { shape } }: Entry): HostTensor => {
+      const host = saved.tensors.get(key);
+      if (!host) throw new UsageError(`the checkpoint holds no optimiser state '${key}'; it was made with another plan or optimiser: use the same options, or start anew`);
+      if (formatShape(host.shape) !== formatShape(shape)) throw new UsageError(`the checkpoint's optimiser state '${key}' is ${formatShape(host.shape)}, the parameter ${formatShape(shape)}; it was made for another model`);
+      return host;
+    };
+    // All are looked up first: an error leaves the state as it was.
+    const found = this.#entries.map((entry) => kinds.map((kind) => toFloat32(find(`${kind}.${entry.name}`, entry))));
+    for (const { entries, state } of this.#groups) {
+      for (const entry of entries) {
+        const values = found[this.#entries.indexOf(entry)];
+        values.forEach((data, kind) => {
+          if (state) state.gpu.upload(state.storage, data, 4 * (kind * state.shape[1] + entry.start));
+        });
+        entry.steps = Number(saved.tensors.get(`step.${entry.name}`)?.data[0] ?? saved.steps);
+      }
     }
     this.#steps = saved.steps;
   }
 
   /** Frees the state. */
   dispose(): void {
-    for (const state of this.#state.values()) for (const tensor of state) tensor.dispose();
+    for (const state of this.stateTensors) state.dispose();
   }
 }
 
