@@ -60,7 +60,7 @@ export function kernelsOf(gpu, { matmul, conv2d, conv2dBackwardInput, conv2dBack
         case 'batch norm, training': {
           const [weight, bias, mean, variance] = [NORM.weight, NORM.bias, NORM.mean, NORM.variance].map(constant);
           const training = item.op !== 'batch norm';
-          const options = { running: { mean, variance }, normaliseBy: training ? 'batch' : 'running', update: training, momentum: 0.1, eps: NORM.epsilon };
+          const options = { running: { mean, var: variance }, normaliseBy: training ? 'batch' : 'running', update: training, momentum: 0.1, eps: NORM.epsilon };
           return quiet(() => graft.batchNorm(x, weight, bias, options));
         }
         case 'max pool':

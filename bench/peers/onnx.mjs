@@ -1,53 +1,89 @@
 /**
- * Writes ResNet-18 as an ONNX file: the few messages of onnx.proto that it takes, in protobuf's wire format. Batch norms
- * stay nodes of their own, so that the runtime does its own fusing.
+ * Writes ONNX files: the few messages of onnx.proto that networks and single operations take, in protobuf's wire format.
+ * Batch norms stay nodes of their own, so that the runtime does its own fusing.
  */
-import { EPSILON, trunk } from './resnet18.mjs';
+import { EPSILON, trunk } from '../lib/resnet.mjs';
 
 const OPSET = 17;
 const IR_VERSION = 8;
-const FLOAT = 1;
+const [FLOAT, INT64] = [1, 7];
 
-/** The model's bytes. `state`: F32 host tensors by torchvision's names. Input `image` NCHW, output `logits`. */
-export function resnet18Onnx(state, inputShape, classes) {
-  const nodes = [];
-  const used = new Set();
-  const weight = (name) => {
-    used.add(name);
-    return name;
-  };
-  const node = (type, inputs, attributes = {}, output = `${type}_${nodes.length}`) => {
-    nodes.push(bytes(1, [
+/** A graph as it grows: nodes in order, constants by name. */
+class Graph {
+  #nodes = [];
+  #constants = new Map();
+
+  /** Adds a node and returns the name of its output. */
+  node(type, inputs, attributes = {}, output = `${type}_${this.#nodes.length}`) {
+    this.#nodes.push(bytes(1, [
       ...inputs.map((name) => text(1, name)), text(2, output), text(3, output), text(4, type),
       ...Object.entries(attributes).map(([name, value]) => attribute(name, value)),
     ]));
     return output;
-  };
-  const ops = {
+  }
+
+  /** A constant of float32, or of int64 where `data` is a list. */
+  constant(name, shape, data) {
+    this.#constants.set(name, initializer(name, { shape, data }));
+    return name;
+  }
+
+  /** The file. `inputs` and `outputs`: shapes by name, all float32. */
+  file(inputs, outputs) {
+    const infos = (field, shapes) => Object.entries(shapes).map(([name, shape]) => valueInfo(field, name, shape));
+    const graph = bytes(7, [...this.#nodes, text(2, 'graph'), ...this.#constants.values(), ...infos(11, inputs), ...infos(12, outputs)]);
+    return Buffer.concat([integer(1, IR_VERSION), text(2, 'graft bench'), graph, bytes(8, [text(1, ''), integer(2, OPSET)])]);
+  }
+}
+
+/** A ResNet. `state`: F32 host tensors by torchvision's names. Input `image` NCHW, output `logits`. */
+export function resnetOnnx(depth, state, inputShape, classes) {
+  const graph = new Graph();
+  const weight = (name) => graph.constant(name, state.get(name).shape, state.get(name).data);
+  const features = trunk(depth, {
     convNorm(x, conv, norm, { stride, padding, residual, relu }) {
       const kernel = state.get(`${conv}.weight`).shape.slice(2);
-      const y = node('Conv', [x, weight(`${conv}.weight`)], { kernel_shape: kernel, strides: [stride, stride], pads: Array(4).fill(padding) });
+      const y = graph.node('Conv', [x, weight(`${conv}.weight`)], { kernel_shape: kernel, strides: [stride, stride], pads: Array(4).fill(padding) });
       const parts = ['weight', 'bias', 'running_mean', 'running_var'].map((part) => weight(`${norm}.${part}`));
-      const normed = node('BatchNormalization', [y, ...parts], { epsilon: EPSILON });
-      const sum = residual ? node('Add', [normed, residual]) : normed;
-      return relu ? node('Relu', [sum]) : sum;
+      const normed = graph.node('BatchNormalization', [y, ...parts], { epsilon: EPSILON });
+      const sum = residual ? graph.node('Add', [normed, residual]) : normed;
+      return relu ? graph.node('Relu', [sum]) : sum;
     },
-    maxPool: (x) => node('MaxPool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }),
-    pool: (x) => node('Flatten', [node('GlobalAveragePool', [x])]),
-  };
-  const features = trunk(ops, 'image');
-  node('Gemm', [features, weight('fc.weight'), weight('fc.bias')], { transB: 1 }, 'logits');
-  const graph = bytes(7, [
-    ...nodes, text(2, 'resnet18'), ...[...used].map((name) => initializer(name, state.get(name))),
-    valueInfo(11, 'image', inputShape), valueInfo(12, 'logits', [inputShape[0], classes]),
-  ]);
-  return Buffer.concat([integer(1, IR_VERSION), text(2, 'graft bench'), graph, bytes(8, [text(1, ''), integer(2, OPSET)])]);
+    maxPool: (x) => graph.node('MaxPool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }),
+    pool: (x) => graph.node('Flatten', [graph.node('GlobalAveragePool', [x])]),
+  }, 'image');
+  graph.node('Gemm', [features, weight('fc.weight'), weight('fc.bias')], { transB: 1 }, 'logits');
+  return graph.file({ image: inputShape }, { logits: [inputShape[0], classes] });
+}
+
+/**
+ * One kernel case. Its operands are constants, so that they stay on the device; the input `zero`, added to the first,
+ * keeps the result from being computed while loading. `out` is the result, `end` one element of it: who only wants the
+ * work done asks for that. Convolutions stand between transpositions from and to channels last, which is what the
+ * WebGPU provider computes in: it takes them away with the ones it would add itself.
+ */
+export function kernelOnnx(item, { first, second }) {
+  const graph = new Graph();
+  const a = graph.node('Add', [graph.constant('first', first.shape, first.data), 'zero']);
+  const b = graph.constant('second', second.shape, second.data);
+  if (item.kind === 'matmul') graph.node('MatMul', [a, b], {}, 'out');
+  else {
+    const [kh, kw] = item.weight;
+    const x = graph.node('Transpose', [a], { perm: [0, 3, 1, 2] });
+    const y = graph.node('Conv', [x, b], { kernel_shape: [kh, kw], strides: [item.stride, item.stride], pads: Array(4).fill(item.padding) });
+    graph.node('Transpose', [y], { perm: [0, 2, 3, 1] }, 'out');
+  }
+  const rank = item.out.length;
+  const list = (name, value) => graph.constant(name, [rank], Array(rank).fill(value));
+  graph.node('Slice', ['out', list('starts', 0), list('ends', 1)], {}, 'end');
+  return graph.file({ zero: [1] }, { out: item.out, end: Array(rank).fill(1) });
 }
 
 /** TensorProto in GraphProto.initializer. */
 function initializer(name, { shape, data }) {
-  const raw = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return bytes(5, [...shape.map((size) => integer(1, size)), integer(2, FLOAT), text(8, name), bytes(9, [raw])]);
+  const values = Array.isArray(data) ? BigInt64Array.from(data, BigInt) : data;
+  const raw = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  return bytes(5, [...shape.map((size) => integer(1, size)), integer(2, values === data ? FLOAT : INT64), text(8, name), bytes(9, [raw])]);
 }
 
 /** AttributeProto in NodeProto.attribute: a list of integers, an integer, or a float. */

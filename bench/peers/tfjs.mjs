@@ -1,121 +1,108 @@
-/**
- * TensorFlow.js with its WebGPU backend, on the same Dawn as Graft: Dawn's entry point is put where a browser has it.
- * The network is written in its ops, with the same weights, in its own layouts: NHWC, HWIO, and [in, out] for the head.
- */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { create, globals } from 'webgpu';
-import { EPSILON, trunk } from './resnet18.mjs';
-import { config, patiently, readFloats, serve } from './engine.mjs';
+/** TensorFlow.js with its WebGPU backend, on the same Dawn as Graft: Dawn's entry point is put where a browser has it. */
+import { installDawn } from '../node/dawn.mjs';
+import { readFloats, readJson } from '../node/readFiles.mjs';
+import { NORM, SGD } from '../lib/reference.mjs';
+import { patiently } from '../lib/timing.mjs';
 
-const { batch, size, labels, lr, momentum, dir, unchecked } = config;
-const STATISTICS_MOMENTUM = 0.1;
-
-await serve(async () => {
-  Object.assign(globalThis, globals);
-  const gpu = create(unchecked ? ['enable-dawn-features=disable_robustness,skip_validation'] : []);
-  if (globalThis.navigator) Object.defineProperty(globalThis.navigator, 'gpu', { value: gpu });
-  else Object.defineProperty(globalThis, 'navigator', { value: { gpu, userAgent: '' } });
-  let adapter = null;
-  const request = gpu.requestAdapter.bind(gpu);
-  gpu.requestAdapter = async (options) => {
-    const found = await request(options);
-    if (found) adapter = { description: found.info.description, vendor: found.info.vendor, architecture: found.info.architecture };
-    return found;
-  };
-
+export async function open(config) {
+  const found = installDawn(config);
   const { default: tf } = await import('@tensorflow/tfjs-core');
   await import('@tensorflow/tfjs-layers'); // for the gradients it registers: the core's build for Node has none
   await import('@tensorflow/tfjs-backend-webgpu');
   if (!(await tf.setBackend('webgpu'))) throw new Error('its WebGPU backend found no adapter');
   await tf.ready();
-
-  const readWeights = () => {
-    const { buffer, byteOffset, byteLength } = readFileSync(join(dir, 'weights.tfjs'));
-    return tf.io.decodeWeights(buffer.slice(byteOffset, byteOffset + byteLength), JSON.parse(readFileSync(join(dir, 'weights.tfjs.json'), 'utf8')));
+  const memory = () => {
+    const { numBytesInGPU, numBytesAllocatedInGPU } = tf.memory();
+    return { live: numBytesInGPU, allocated: numBytesAllocatedInGPU };
   };
-  const state = {};
-  for (const [name, tensor] of Object.entries(readWeights())) {
-    state[name] = tf.variable(tensor, !name.includes('running_'), name);
-    tensor.dispose();
-  }
-  const all = Object.values(state);
-  const head = [state['fc.weight'], state['fc.bias']];
-  const trainable = all.filter((variable) => variable.trainable);
-  const pixels = readFloats('image.nhwc');
-  const image = () => tf.tensor4d(pixels, [batch, size, size, 3]);
-  const oneHot = tf.cast(tf.oneHot(tf.tensor1d(labels, 'int32'), state['fc.bias'].shape[0]), 'float32');
-  let optimizer;
-  let features;
+  if (!config.model) return { adapter: found.adapter, openKernel: kernelsOf(tf), memory };
+  const { openModel } = await import('./tfjsModel.mjs');
+  const model = openModel(tf, config, { floats: (name) => readFloats(config.dir, name), json: (name) => readJson(config.dir, name) });
+  return { adapter: found.adapter, ...model, first: { logits: await model.actions.forward() }, memory };
+}
 
-  /** Moves running statistics as PyTorch does: with the unbiased variance. */
-  function track(norm, { mean, variance }, count) {
-    const move = (variable, value) => variable.assign(tf.add(tf.mul(variable, 1 - STATISTICS_MOMENTUM), tf.mul(value, STATISTICS_MOMENTUM)));
-    move(state[`${norm}.running_mean`], mean);
-    move(state[`${norm}.running_var`], tf.mul(variance, count / (count - 1)));
-  }
+/** The kernel cases: inputs stay on the device; a sample is ended by waiting for the queue. */
+function kernelsOf(tf) {
+  const backend = tf.backend();
+  return (item, inputs) => {
+    const held = [];
+    const tensor = (data, shape) => {
+      const made = tf.tensor(data, shape);
+      held.push(made);
+      return made;
+    };
+    const compute = computation();
+    return {
+      run: () => tf.dispose(tf.tidy(compute)),
+      async sync() {
+        backend.ensureCommandEncoderReady();
+        backend.endComputePassEncoder();
+        backend.submitQueue();
+        await patiently(backend.device.queue.onSubmittedWorkDone());
+      },
+      async output() {
+        const out = tf.tidy(compute);
+        const values = await patiently(out.data());
+        out.dispose();
+        return values;
+      },
+      dispose: () => tf.dispose(held),
+    };
 
-  const operations = (training) => ({
-    convNorm(x, conv, norm, { stride, padding, residual, relu }) {
-      const y = tf.conv2d(x, state[`${conv}.weight`], stride, padding);
-      let statistics = { mean: state[`${norm}.running_mean`], variance: state[`${norm}.running_var`] };
-      if (training) {
-        statistics = tf.moments(y, [0, 1, 2]);
-        track(norm, statistics, y.size / y.shape[3]);
+    function computation() {
+      if (item.kind === 'matmul') {
+        const [a, b] = [tensor(inputs.a, [item.m, item.k]), tensor(inputs.b, [item.k, item.n])];
+        return () => tf.matMul(a, b);
       }
-      let z = tf.batchNorm(y, statistics.mean, statistics.variance, state[`${norm}.bias`], state[`${norm}.weight`], EPSILON);
-      if (residual) z = tf.add(z, residual);
-      return relu ? tf.relu(z) : z;
-    },
-    maxPool: (x) => tf.maxPool(x, 3, 2, 1),
-    pool: (x) => tf.mean(x, [1, 2]),
-  });
-  const trunkOf = (x, training = false) => trunk(operations(training), x);
-  const headOf = (x) => tf.add(tf.matMul(x, state['fc.weight']), state['fc.bias']);
-  const lossOf = (logits) => tf.losses.softmaxCrossEntropy(oneHot, logits);
+      if (item.kind === 'memory') return memoryBound();
+      const { pass, stride, padding } = item;
+      const [x, filter, dy] = ['x', 'weight', 'dy'].map((name) => inputs[name] && tensor(inputs[name], item[name]));
+      const attributes = { strides: stride, pad: padding, dataFormat: 'NHWC', dimRoundingMode: undefined };
+      if (pass === 'forward') return () => tf.conv2d(x, filter, stride, padding);
+      if (pass === 'input') return () => tf.engine().runKernel('Conv2DBackpropInput', { dy, filter }, { ...attributes, inputShape: item.x });
+      return () => tf.engine().runKernel('Conv2DBackpropFilter', { x, dy }, { ...attributes, filterShape: item.weight });
+    }
 
-  const steps = {
-    head() {
-      const x = tf.tidy(() => trunkOf(image()));
-      const loss = optimizer.minimize(() => lossOf(headOf(x)), true, head);
-      x.dispose();
-      return loss;
-    },
-    cached() {
-      const x = tf.tensor2d(features, [batch, features.length / batch]);
-      const loss = optimizer.minimize(() => lossOf(headOf(x)), true, head);
-      x.dispose();
-      return loss;
-    },
-    full: () => tf.tidy(() => optimizer.minimize(() => lossOf(headOf(trunkOf(image(), true))), true, trainable)),
-  };
-
-  async function read(tensor) {
-    const values = await patiently(tensor.data());
-    tensor.dispose();
-    return values;
-  }
-
-  return {
-    adapter,
-    workloads: ['forward', 'head', 'cached', 'full'],
-    forward: () => read(tf.tidy(() => headOf(trunkOf(image())))),
-    async begin(workload) {
-      for (const [name, tensor] of Object.entries(readWeights())) {
-        state[name].assign(tensor);
-        tensor.dispose();
+    function memoryBound() {
+      const x = tensor(inputs.x, item.shape);
+      const constant = (value) => tensor(new Float32Array(item.shape.at(-1)).fill(value), [item.shape.at(-1)]);
+      switch (item.op) {
+        case 'relu':
+          return () => tf.relu(x);
+        case 'add': {
+          const y = tensor(inputs.y, item.shape);
+          return () => tf.add(x, y);
+        }
+        case 'batch norm': {
+          const [mean, variance, bias, weight] = [NORM.mean, NORM.variance, NORM.bias, NORM.weight].map(constant);
+          return () => tf.batchNorm(x, mean, variance, bias, weight, NORM.epsilon);
+        }
+        case 'batch norm, training': {
+          const [bias, weight] = [NORM.bias, NORM.weight].map(constant);
+          return () => {
+            const { mean, variance } = tf.moments(x, [0, 1, 2]);
+            return tf.batchNorm(x, mean, variance, bias, weight, NORM.epsilon);
+          };
+        }
+        case 'max pool':
+          return () => tf.maxPool(x, 3, 2, 1);
+        case 'average pool':
+          return () => tf.mean(x, [1, 2]);
+        case 'softmax':
+          return () => tf.softmax(x);
+        default:
+          return update(x, tensor(inputs.y, item.shape));
       }
-      if (workload === 'forward') return;
-      optimizer?.dispose();
-      optimizer = tf.train.momentum(lr, momentum);
-      if (workload === 'cached') features = await read(tf.tidy(() => trunkOf(image())));
-    },
-    async step(workload) {
-      return (await read(steps[workload]()))[0];
-    },
-    memory() {
-      const { numBytesInGPU, numBytesAllocatedInGPU } = tf.memory();
-      return { live: numBytesInGPU, allocated: numBytesAllocatedInGPU };
-    },
+    }
+
+    function update(x, gradient) {
+      const variable = tf.variable(x, true, `sgd ${Math.random()}`);
+      const optimizer = tf.train.momentum(SGD.lr, SGD.momentum);
+      held.push(variable, { dispose: () => optimizer.dispose() });
+      return () => {
+        optimizer.applyGradients({ [variable.name]: gradient });
+        return tf.clone(variable);
+      };
+    }
   };
-});
+}
