@@ -24,8 +24,10 @@ export interface Engine {
 export interface CaptureMemory {
   /** Bytes of the buffers that temporaries share, of which other captures may use some too. */
   readonly plannedBytes: number;
-  /** Most bytes that matter at one command; no plan can take less than this. */
+  /** Most bytes that matter at one command; no plan can take less. */
   readonly lowerBoundBytes: number;
+  /** The same where each temporary has a buffer to itself while it matters, as WebGPU wants it. */
+  readonly sharedBoundBytes: number;
   /** What the eager pool would take for the same commands. */
   readonly pooledBytes: number;
   /** Bytes of what the function returns. */
@@ -106,6 +108,7 @@ export class Replay {
     this.memory = {
       plannedBytes: plan.bytes,
       lowerBoundBytes: plan.lowerBound,
+      sharedBoundBytes: plan.sharedBound,
       pooledBytes: plan.pooledBytes,
       outputBytes: [...outputs].reduce((sum, { bytes }) => sum + bytes, 0),
       parameterBytes: owned.reduce((sum, { bytes }) => sum + bytes, 0),

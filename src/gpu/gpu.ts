@@ -5,7 +5,7 @@
  * WebGPU orders dispatches of a pass by the buffers they share, so recording order is execution order.
  * What WebGPU reports asynchronously (validation, out of memory, a lost device) is thrown by the next `sync` or `read`.
  */
-import { DeviceError, UsageError } from '../errors';
+import { DeviceError } from '../errors';
 import type { AdapterFacts } from './adapter';
 import { Arena } from './arena';
 import { BufferPool, Storage, type MemoryReport } from './buffers';
@@ -206,7 +206,7 @@ export class Gpu {
    * @throws UsageError when `fn` does what a replay could not repeat.
    */
   trace<T>(fn: () => T, outputs: (result: T) => Iterable<Storage>): { trace: Trace; result: T; outputs: Set<Storage> } {
-    if (this.#trace) throw new UsageError('capture: a capture or compilation is under way; captures do not nest');
+    if (this.#trace) throw this.#trace.refuse('another capture inside the function; captures do not nest: make it before');
     const trace = new Trace(true);
     const result = trace.closeAfter(() => this.#traced(trace, () => this.scope(fn, outputs)));
     return { trace, result, outputs: new Set([...outputs(result)].filter((storage) => trace.owns(storage))) };
