@@ -1,5 +1,5 @@
 /** Convolutions in workgroup memory, over awkward shapes, against sums in double precision. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import { Gpu } from '../src/gpu/gpu';
 import { sizeOf } from '../src/hostTensor';

@@ -4,6 +4,7 @@ import { openGpu } from '../src/gpu/device';
 import { Gpu } from '../src/gpu/gpu';
 import type { Candidate } from '../src/kernels/family';
 import { matmulFamily, type MatmulOperands, type MatmulShape } from '../src/kernels/matmul';
+import { narrowCandidates } from '../src/kernels/matmulNarrow';
 import { workgroupCandidates } from '../src/kernels/matmulWorkgroup';
 import { Tensor } from '../src/tensor';
 import { expectNear, numbers } from './support/numbers';
@@ -49,8 +50,8 @@ async function check(candidate: Candidate<MatmulOperands>, shape: MatmulShape): 
 }
 
 /** Checks the candidates `ids` of a shape: a software adapter takes a second to compile each tile. */
-async function checkEach(shape: MatmulShape, ids: readonly string[]): Promise<void> {
-  const candidates = workgroupCandidates(gpu, shape);
+async function checkEach(shape: MatmulShape, ids: readonly string[], candidatesOf = workgroupCandidates): Promise<void> {
+  const candidates = candidatesOf(gpu, shape);
   for (const id of ids) {
     const candidate = candidates.find((c) => c.id === id);
     if (!candidate) throw new Error(`no '${id}' among ${candidates.map((c) => c.id).join(', ')}`);
@@ -92,5 +93,38 @@ describe('matmul in workgroup memory', () => {
     expect(idsOf(512, 512, 512)[0]).not.toMatch(/128x128$/);
     expect(idsOf(64, 64, 8192)[0]).toMatch(/split$/);
     expect(workgroupCandidates(new Gpu(gpu.device, { ...gpu.adapter, software: true }), matmulShape(64, 64, 64))).toEqual([]);
+  });
+});
+
+describe('matmul of few rows', () => {
+  it.each([0, 1, 2, 3])('in every division of the depth, transposition %i', async (transposes) => {
+    for (const [m, n, k] of [[1, 1, 1], [1, 33, 261], [3, 36, 40], [9, 31, 300]]) {
+      const shape = matmulShape(m, n, k, transposes);
+      await checkEach(shape, [narrowCandidates(gpu, shape)[0].id], narrowCandidates);
+    }
+  });
+
+  it('of batches, and of a head of a thousand classes', async () => {
+    await checkEach(matmulShape(2, 12, 17, 0, 3), ['narrow r2 16x8'], narrowCandidates);
+    await checkEach(matmulShape(1, 1000, 512, 2), ['narrow r1 4x32', 'narrow r1 8x8', 'narrow r1 2x64'], narrowCandidates);
+    await checkEach(matmulShape(8, 512, 1000), ['narrow r8 16x8'], narrowCandidates);
+  });
+
+  it('on a CPU adapter, one invocation to all of the depth', async () => {
+    const software = new Gpu(gpu.device, { ...gpu.adapter, software: true });
+    for (const [m, n, k] of [[3, 31, 37], [4, 40, 64]]) await checkEach(matmulShape(m, n, k, 2), ['narrow r2 64x1', 'narrow r4 64x1'].slice(m - 3, m - 2), (_, shape) => narrowCandidates(software, shape));
+  });
+
+  it('keeps NaN and infinities where they belong', async () => {
+    const shape = matmulShape(2, 7, 9, 2);
+    const [a, b] = [numbers(18, 1), numbers(63, 2)];
+    [a[3], b[20]] = [NaN, Infinity];
+    const out = Tensor.empty(gpu, [2, 7]);
+    narrowCandidates(gpu, shape)[0].run({ a: Tensor.fromArray(gpu, [2, 9], a), b: Tensor.fromArray(gpu, [7, 9], b), out, relu: true });
+    expectNear(await out.toArray(), product(a, b, shape).map((v) => (v < 0 ? 0 : v)));
+  });
+
+  it('is not offered for many rows', () => {
+    expect(narrowCandidates(gpu, matmulShape(65, 64, 64))).toEqual([]);
   });
 });
