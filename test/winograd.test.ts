@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
 import type { ConvOperands, ConvShape } from '../src/kernels/conv2d';
+import { directCandidates, directInputCandidates } from '../src/kernels/conv2dDirect';
 import { conv2dShape } from '../src/kernels/conv2dShape';
-import { winogradCandidates, winogradInputCandidates } from '../src/kernels/winograd';
-import { Tensor } from '../src/tensor';
+import { winogradCandidates, winogradInputCandidates, winogradPays } from '../src/kernels/winograd';
+import { capture, scope, Tensor } from '../src/tensor';
 import { expectNear, numbers } from './support/numbers';
 
 /** Images, height, width, channels in and out, padding. */
@@ -110,5 +111,130 @@ describe.each(WAYS)('winograd, %s', (_, facts) => {
       });
       expectNear(fused, expected.map((v, i) => Math.max(0, v * scale[i % columns] + bias[i % columns] + dy[i])));
     });
+
+    it('cuts many tiles into several dispatches', async () => {
+      const shape = shapeOf([1, 113, 117, 64, 60, [1, 1]]);
+      const { x, w, dy, out } = tensors(shape);
+      const [tx, tw, tdy] = [Tensor.fromArray(gpu, shape.x, x), Tensor.fromArray(gpu, shape.weight, w), Tensor.fromArray(gpu, out, dy)];
+      const [direct, gradient] = [Tensor.empty(gpu, out), Tensor.empty(gpu, shape.x)];
+      directCandidates(gpu, shape)[0].run({ x: tx, weight: tw, out: direct });
+      directInputCandidates(gpu, shape)[0].run({ dy: tdy, weight: tw, out: gradient });
+      expectNear(await forward(id, shape, x, w), await direct.toArray());
+      expectNear(await inputGradient(id, shape, dy, w), await gradient.toArray());
+    });
+
+    it('loses no more digits than plain sums of 512 channels do', async () => {
+      const shape = shapeOf([1, 4, 4, 512, 8, [1, 1]]);
+      const { x, w, out } = tensors(shape);
+      const expected = new Float64Array(sizeOf(out));
+      everyProduct(shape, (i, k, o) => (expected[o] += x[i] * w[k]));
+      expectNear(await forward(id, shape, x, w), expected, 5e-6);
+    });
+
+    it.each([NaN, Infinity])('shows %s wherever the direct method does', async (special) => {
+      const shape = shapeOf([2, 9, 10, 6, 5, [1, 1]]);
+      const { x, w, dy } = tensors(shape);
+      x[(4 * 10 + 5) * 6 + 2] = special;
+      dy[(4 * 10 + 5) * 5 + 2] = special;
+      const [out, dx] = [await forward(id, shape, x, w), await inputGradient(id, shape, dy, w)];
+      const expected = new Float64Array(out.length);
+      const gradient = new Float64Array(dx.length);
+      everyProduct(shape, (i, k, o) => {
+        expected[o] += x[i] * w[k];
+        gradient[i] += dy[o] * w[k];
+      });
+      for (const [got, want] of [[out, expected], [dx, gradient]] as const) {
+        const hidden = [...want.keys()].filter((i) => !Number.isFinite(want[i]) && Number.isFinite(got[i]));
+        expect(hidden).toEqual([]);
+        // The other image is none of its business.
+        expect([...want.keys()].slice(want.length / 2).filter((i) => !Number.isFinite(got[i]))).toEqual([]);
+      }
+      const relu = await forward(id, shape, x, w, { relu: true });
+      expect([...expected.keys()].filter((i) => Number.isNaN(expected[i]) && !Number.isNaN(relu[i]))).toEqual([]);
+    });
+
+    it('gives the same bits for the same input', async () => {
+      const shape = shapeOf([2, 13, 11, 20, 12, [1, 1]]);
+      const { x, w } = tensors(shape);
+      expect(await forward(id, shape, x, w)).toEqual(await forward(id, shape, x, w));
+    });
+  });
+
+  describe('transformed weights', () => {
+    const shape = shapeOf([1, 6, 7, 16, 12, [1, 1]]);
+    const { x, w, out } = tensors(shape);
+    const expectedFor = (weight: Float32Array): Float64Array => {
+      const expected = new Float64Array(sizeOf(out));
+      everyProduct(shape, (i, k, o) => (expected[o] += x[i] * weight[k]));
+      return expected;
+    };
+    const convolve = (tx: Tensor, tw: Tensor): Tensor => {
+      const target = Tensor.empty(gpu, out);
+      winogradCandidates(gpu, shape)[0].run({ x: tx, weight: tw, out: target });
+      return target;
+    };
+    /** Live bytes that `count` calls leave behind. */
+    const left = (count: number, tx: Tensor, tw: Tensor): number => {
+      const before = gpu.memory().liveBytes;
+      for (let i = 0; i < count; i++) scope(gpu, () => void convolve(tx, tw));
+      return gpu.memory().liveBytes - before;
+    };
+
+    it('are kept from the second call on, and made again when the weight has changed', async () => {
+      const [tx, tw] = [Tensor.fromArray(gpu, shape.x, x), Tensor.fromArray(gpu, shape.weight, w)];
+      expect(left(1, tx, tw)).toBe(0);
+      expect(left(1, tx, tw)).toBeGreaterThan(0);
+      expect(left(3, tx, tw)).toBe(0);
+      expectNear(await convolve(tx, tw).toArray(), expectedFor(w));
+      const other = numbers(w.length, 9);
+      tw.write(other);
+      expectNear(await convolve(tx, tw).toArray(), expectedFor(other));
+      expect(left(2, tx, tw)).toBe(0);
+    });
+
+    it('are not kept while the weight trains, or changes with every call', () => {
+      const [tx, tw] = [Tensor.fromArray(gpu, shape.x, x), Tensor.fromArray(gpu, shape.weight, w)];
+      tw.requiresGrad = true;
+      expect(left(4, tx, tw)).toBe(0);
+      tw.requiresGrad = false;
+      for (let i = 0; i < 4; i++) {
+        tw.write(numbers(w.length, i));
+        expect(left(1, tx, tw)).toBe(0);
+      }
+    });
+
+    it.each([false, true])('are right in a captured function whose weight changes between replays (trains: %s)', async (trains) => {
+      const [tx, tw] = [Tensor.fromArray(gpu, shape.x, x), Tensor.fromArray(gpu, shape.weight, w)];
+      tw.requiresGrad = trains;
+      const captured = await capture(gpu, () => convolve(tx, tw));
+      expectNear(await captured.replay().toArray(), expectedFor(w));
+      const other = numbers(w.length, 9);
+      tw.write(other);
+      expectNear(await captured.replay().toArray(), expectedFor(other));
+    });
+  });
+
+  it('takes 3 x 3 kernels with stride, dilation and groups of 1 only', () => {
+    const shape = shapeOf([1, 8, 8, 8, 8, [1, 1]]);
+    expect(winogradCandidates(gpu, shape).map(({ id }) => id).sort()).toEqual(['winograd 2x2', 'winograd 4x4']);
+    const others: ConvShape[] = [
+      { ...shape, options: { ...shape.options, stride: [1, 2] } },
+      { ...shape, options: { ...shape.options, dilation: [2, 1] } },
+      { ...shape, weight: [3, 3, 4, 8], options: { ...shape.options, groups: 2 } },
+      { ...shape, weight: [3, 1, 8, 8] },
+      { ...shape, weight: [5, 5, 8, 8] },
+    ];
+    for (const other of others) {
+      expect([...winogradCandidates(gpu, other), ...winogradInputCandidates(gpu, other)]).toEqual([]);
+      expect(winogradPays(gpu, other, 'forward')).toBe(false);
+    }
+  });
+
+  it('expects to pay for deep convolutions of many pixels, and not for few', () => {
+    for (const pass of ['forward', 'input'] as const) {
+      expect(winogradPays(gpu, shapeOf([8, 14, 14, 256, 256, [1, 1]]), pass)).toBe(true);
+      expect(winogradPays(gpu, shapeOf([1, 224, 224, 3, 8, [1, 1]]), pass)).toBe(false);
+      expect(winogradPays(gpu, shapeOf([1, 3, 3, 512, 512, [1, 1]]), pass)).toBe(false);
+    }
   });
 });

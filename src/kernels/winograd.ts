@@ -8,16 +8,18 @@
  * the direct method has up to 3e-6. A NaN or an infinity in the input spreads over the tiles whose patch holds it, as
  * NaN: the outputs that the direct method spoils are among them.
  */
+import type { Storage } from '../gpu/buffers';
 import type { Gpu } from '../gpu/gpu';
-import { Tensor } from '../tensor';
+import { Kernel } from '../gpu/kernel';
+import { keep, Tensor } from '../tensor';
 import gridLib from '../../shaders/lib/grid.wgsl?raw';
 import by2Lib from '../../shaders/lib/winograd2.wgsl?raw';
 import by4Lib from '../../shaders/lib/winograd4.wgsl?raw';
 import inputSource from '../../shaders/winogradInput.wgsl?raw';
 import outputSource from '../../shaders/winogradOutput.wgsl?raw';
 import weightSource from '../../shaders/winogradWeight.wgsl?raw';
-import { Kernel } from '../gpu/kernel';
 import type { ConvInputOperands, ConvOperands, ConvShape } from './conv2d';
+import { conv2dShape } from './conv2dShape';
 import { epilogueBindings, epilogueParams, type Epilogue } from './epilogue';
 import type { Candidate } from './family';
 import { elements } from './launch';
@@ -40,10 +42,13 @@ function method(tile: number, lib: string): Method {
 }
 
 /** Bytes of transformed patches and products at a time: what a last-level cache holds beside the weights. */
-const CHUNK = 16 * 2 ** 20;
+const CHUNK = 12 * 2 ** 20;
 
 /** Up to this many tiles the transformed weights are kept: making them would cost a good part of the product. */
 const FEW_TILES = 64;
+
+/** A convolution, and whether its weights stay as they are from call to call, so that what is made of them may be kept. */
+export type WinogradShape = ConvShape & { readonly frozen?: boolean };
 
 /** One convolution with stride 1, of either direction: `from` channels to `to`. */
 interface Problem extends Epilogue {
@@ -57,96 +62,162 @@ interface Problem extends Epilogue {
   readonly turned: boolean;
 }
 
-/** Winograd's ways to compute a convolution; none where it is not 3 x 3 with stride, dilation and groups of 1. */
-export function winogradCandidates(gpu: Gpu, shape: ConvShape): Candidate<ConvOperands>[] {
+/** Winograd's ways to compute a convolution, the best guess first; none where it is not 3 x 3 with stride, dilation and groups of 1. */
+export function winogradCandidates(gpu: Gpu, shape: WinogradShape): Candidate<ConvOperands>[] {
   const { weight: [, , from, to], options: { padding } } = shape;
-  return methodsFor(gpu, shape).map((method) => ({
-    id: idOf(method),
+  return rank(gpu, shape, 'forward').map(({ method }) => ({
+    id: `winograd ${method.tile}x${method.tile}`,
     run: ({ x, ...rest }) => convolve(method, { ...rest, source: x, from, to, padding, turned: false }),
   }));
 }
 
 /** The same for the gradient of the input. */
-export function winogradInputCandidates(gpu: Gpu, shape: ConvShape): Candidate<ConvInputOperands>[] {
+export function winogradInputCandidates(gpu: Gpu, shape: WinogradShape): Candidate<ConvInputOperands>[] {
   const { weight: [, , to, from], options } = shape;
   const padding = [2 - options.padding[0], 2 - options.padding[1]] as const;
-  return methodsFor(gpu, shape).map((method) => ({
-    id: idOf(method),
+  return rank(gpu, shape, 'input').map(({ method }) => ({
+    id: `winograd ${method.tile}x${method.tile}`,
     run: ({ dy, weight, out }) => convolve(method, { source: dy, weight, out, from, to, padding, turned: true }),
   }));
 }
 
-function idOf({ tile }: Method): string {
-  return `winograd ${tile}x${tile}`;
+/** Whether the first of Winograd's candidates is likely to be faster than the direct method. */
+export function winogradPays(gpu: Gpu, shape: WinogradShape, pass: 'forward' | 'input'): boolean {
+  const [best] = rank(gpu, shape, pass);
+  const [images, height, width] = targetOf(shape, pass);
+  const [kh, kw, channels, out] = shape.weight;
+  return best !== undefined && best.cost < images * height * width * kh * kw * channels * out;
 }
 
-function methodsFor({ device: { limits } }: Gpu, { weight: [kh, kw, channels, out], options }: ConvShape): Method[] {
-  const { stride, dilation, groups } = options;
+/**
+ * What the transforms cost, in multiply-adds of the products. On llvmpipe (2 cores): 0.75 ns an element of the patches or
+ * the results, 0.35 more to store a result of a short product, 0.5 an element of the weights, 35 ps a multiply-add. On
+ * GPUs it is memory that they wait for, 8 bytes an element, at 12 multiply-adds in the time of a byte.
+ */
+const COSTS = {
+  software: { element: 26, weight: 14, leastRows: 12 },
+  hardware: { element: 100, weight: 100, leastRows: 64 },
+} as const;
+
+/** The methods that the shape and the adapter's limits allow, with what they cost, cheapest first. */
+function rank(gpu: Gpu, shape: WinogradShape, pass: 'forward' | 'input'): { readonly method: Method; readonly cost: number }[] {
+  const { weight: [kh, kw, channels, out], options: { stride, dilation, groups }, frozen = false } = shape;
   if (kh !== 3 || kw !== 3 || groups !== 1 || [...stride, ...dilation].some((step) => step !== 1)) return [];
-  const largest = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
-  return METHODS.filter(({ tile }) => 4 * (tile + 2) ** 2 * channels * out <= largest);
+  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
+  const { element, weight, leastRows } = COSTS[gpu.adapter.software ? 'software' : 'hardware'];
+  return METHODS.map((method) => {
+    const tiles = tilesOf(method.tile, targetOf(shape, pass)).count;
+    const pairs = channels * out;
+    const kept = frozen && pass === 'forward' && tiles <= FEW_TILES;
+    const cost = Math.max(tiles, leastRows) * pairs + tiles * (channels + out) * element + (kept ? 0 : weight * pairs);
+    return { method, cost: productsOf(method) * cost };
+  })
+    .filter(({ method }) => 4 * productsOf(method) * channels * out <= Math.min(maxBufferSize, maxStorageBufferBindingSize))
+    .sort((a, b) => a.cost - b.cost);
 }
 
-function convolve({ tile, ...kernels }: Method, problem: Problem): void {
-  const { source, weight, out, from, to, padding, turned } = problem;
-  const { gpu } = source;
-  const [images, sourceY, sourceX] = source.shape;
-  const [, targetY, targetX] = out.shape;
-  const products = (tile + 2) ** 2;
-  const [tilesY, tilesX] = [Math.ceil(targetY / tile), Math.ceil(targetX / tile)];
-  const tiles = images * tilesY * tilesX;
-  const chunks = Math.ceil((tiles * 4 * products * (from + to)) / CHUNK);
-  const chunk = Math.ceil(tiles / chunks);
+/** Matrices that the products are made of. */
+function productsOf({ tile }: Method): number {
+  return (tile + 2) ** 2;
+}
 
-  const filters = transformedWeight(kernels.weight, products, problem, tiles);
+function targetOf({ x, weight, options }: ConvShape, pass: 'forward' | 'input'): readonly number[] {
+  return pass === 'forward' ? conv2dShape(x, weight, options) : x;
+}
+
+function tilesOf(tile: number, [images, height, width]: readonly number[]): { count: number; down: number; across: number } {
+  const [down, across] = [Math.ceil(height / tile), Math.ceil(width / tile)];
+  return { count: images * down * across, down, across };
+}
+
+function convolve(method: Method, problem: Problem): void {
+  const { source, weight, out, from, to, padding } = problem;
+  const { gpu } = source;
+  const products = productsOf(method);
+  const tiles = tilesOf(method.tile, out.shape);
+  const chunks = Math.ceil((tiles.count * 4 * products * (from + to)) / CHUNK);
+  const chunk = Math.ceil(tiles.count / chunks);
+
+  const kept = keptWeight(method, problem, tiles.count);
+  const kernels = kept ?? transformWeight(method, problem);
   const patches = Tensor.empty(gpu, [products, chunk, from]);
   const results = Tensor.empty(gpu, [products, chunk, to]);
-  const [inputWidth, outputWidth] = [from, to].map((channels) => (channels % 4 === 0 ? 4 : 1));
-  for (let first = 0; first < tiles; first += chunk) {
-    const rows = Math.min(chunk, tiles - first);
-    const place = { first, tiles: rows, tiles_y: tilesY, tiles_x: tilesX };
-    const [fromColumns, toColumns] = [from / inputWidth, to / outputWidth];
+  const [fromWidth, toWidth] = [widthOf(from), widthOf(to)];
+  for (let first = 0; first < tiles.count; first += chunk) {
+    const rows = Math.min(chunk, tiles.count - first);
+    const place = { first, tiles: rows, tiles_y: tiles.down, tiles_x: tiles.across };
     gpu.dispatch(
-      kernels.input.variant({ spec: { Column: columnOf(inputWidth) } }),
+      columnVariant(method.input, fromWidth),
       { source: source.storage, patches: patches.storage },
-      { ...place, columns: fromColumns, source_y: sourceY, source_x: sourceX, padding_y: padding[0], padding_x: padding[1] },
-      elements(rows * fromColumns),
+      {
+        ...place,
+        columns: from / fromWidth,
+        source_y: source.shape[1],
+        source_x: source.shape[2],
+        padding_y: padding[0],
+        padding_x: padding[1],
+      },
+      elements((rows * from) / fromWidth),
     );
-    launchMatmul(rows, to, from, { a: patches, b: filters.tensor, out: results }, false, products);
+    launchMatmul(rows, to, from, { a: patches, b: kernels, out: results }, false, products);
     gpu.dispatch(
-      kernels.output.variant({ spec: { Column: columnOf(outputWidth) } }),
+      columnVariant(method.output, toWidth),
       { products: results.storage, ...epilogueBindings(problem, weight), out: out.storage },
-      { ...place, columns: toColumns, target_y: targetY, target_x: targetX, ...epilogueParams(problem) },
-      elements(rows * toColumns),
+      { ...place, columns: to / toWidth, target_y: out.shape[1], target_x: out.shape[2], ...epilogueParams(problem) },
+      elements((rows * to) / toWidth),
     );
   }
   patches.dispose();
   results.dispose();
-  if (!filters.kept) filters.tensor.dispose();
-  void turned;
+  if (!kept) kernels.dispose();
 }
 
-function columnOf(width: number): string {
-  return width === 4 ? 'vec4f' : 'f32';
+function widthOf(channels: number): 1 | 4 {
+  return channels % 4 === 0 ? 4 : 1;
 }
 
-function transformedWeight(kernel: Kernel, products: number, problem: Problem, tiles: number): { tensor: Tensor; kept: boolean } {
-  void tiles;
-  const { weight, from, to } = problem;
-  const tensor = Tensor.empty(weight.gpu, [products, from, to]);
-  transformWeight(kernel, problem, tensor);
-  return { tensor, kept: false };
+function columnVariant(kernel: Kernel, width: 1 | 4): Kernel {
+  return kernel.variant({ spec: { Column: width === 4 ? 'vec4f' : 'f32' } });
 }
 
-function transformWeight(kernel: Kernel, { weight, from, to, turned }: Problem, out: Tensor): void {
-  weight.gpu.dispatch(
-    kernel,
-    { weight: weight.storage, kernels: out.storage },
-    {
-      rows: from,
-      columns: to,
-      ...(turned ? { row_step: 1, column_step: from, first: 8, step: -1 } : { row_step: to, column_step: 1, first: 0, step: 1 }),
-    },
-    elements(from * to),
-  );
+/** Transformed weights, [products, from, to]. */
+function transformWeight(method: Method, { weight, from, to, turned }: Problem, into?: Tensor): Tensor {
+  const kernels = into ?? Tensor.empty(weight.gpu, [productsOf(method), from, to]);
+  const order = turned ? { row_step: 1, column_step: from, first: 8, step: -1 } : { row_step: to, column_step: 1, first: 0, step: 1 };
+  weight.gpu.dispatch(method.weight, { weight: weight.storage, kernels: kernels.storage }, { rows: from, columns: to, ...order }, elements(from * to));
+  return kernels;
+}
+
+/** What was made of a weight whose storage had this version; nothing yet the first time the weight is seen. */
+interface KeptWeight {
+  version: number;
+  kernels: Tensor | undefined;
+}
+
+const keptWeights = new WeakMap<Storage, Map<Method, KeptWeight>>();
+
+/**
+ * Transformed weights that outlive the call, for weights that do not train and few tiles. They are brought up to date
+ * when the weight has changed, in a captured function before each replay. The first eager call only notes the weight:
+ * one that is used once, or changes with each call, is not worth the memory.
+ */
+function keptWeight(method: Method, problem: Problem, tiles: number): Tensor | undefined {
+  const { gpu, requiresGrad, storage } = problem.weight;
+  if (requiresGrad || problem.turned || tiles > FEW_TILES) return undefined;
+  const byMethod = keptWeights.get(storage) ?? new Map<Method, KeptWeight>();
+  keptWeights.set(storage, byMethod);
+  const known = byMethod.get(method);
+  const entry = known ?? { version: storage.version, kernels: undefined };
+  byMethod.set(method, entry);
+  const settled = known !== undefined && (known.kernels !== undefined || known.version === storage.version);
+  if (!settled && !gpu.dry) {
+    entry.version = storage.version;
+    return undefined;
+  }
+  const isCurrent = gpu.refresh([storage], () => {
+    if (entry.kernels && entry.version === storage.version) return;
+    entry.kernels = keep(transformWeight(method, problem, entry.kernels));
+    entry.version = storage.version;
+  });
+  return isCurrent ? entry.kernels : undefined;
 }
