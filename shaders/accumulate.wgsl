@@ -1,18 +1,14 @@
-// sum += x, where it lies.
+// sum += x, where it lies, four elements at once.
 
-struct Params {
-  size: u32,
-}
+struct Params { size: u32 } // in fours; what lies past a tensor's end is never used
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> sum: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> sum: array<vec4f>;
+@group(0) @binding(2) var<storage, read> x: array<vec4f>;
 
 const WORKGROUP = 64u;
 
 @compute @workgroup_size(WORKGROUP)
 fn accumulate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat_index(id, groups, WORKGROUP);
-  if (i >= params.size) { return; }
-  sum[i] += x[i];
+  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { sum[i] += x[i]; }
 }

@@ -9,6 +9,8 @@ import type { EpochRecord, Recipe } from './types';
 
 export interface Checkpoint {
   readonly recipe: Recipe;
+  /** Images that went through the network at once; missing in files of version 0.1, where it was the batch. */
+  readonly microBatch?: number;
   readonly classes: readonly string[];
   /** Epochs done. */
   readonly epoch: number;
@@ -28,8 +30,8 @@ const GROUPS = ['model', 'best', 'optimizer'] as const;
 export function serializeCheckpoint(checkpoint: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors = new Map<string, HostTensor>();
   for (const group of GROUPS) for (const [name, tensor] of checkpoint[group]) tensors.set(`${group}/${name}`, tensor);
-  const { recipe, classes, epoch, bestEpoch, history, data, optimizerSteps } = checkpoint;
-  const run = JSON.stringify({ recipe, classes, epoch, bestEpoch, history, data, optimizerSteps });
+  const { recipe, microBatch, classes, epoch, bestEpoch, history, data, optimizerSteps } = checkpoint;
+  const run = JSON.stringify({ recipe, microBatch, classes, epoch, bestEpoch, history, data, optimizerSteps });
   return serializeSafetensors(tensors, { metadata: { format: 'graft-checkpoint-1', run } });
 }
 

@@ -2,7 +2,9 @@
 import { DataError } from '../errors';
 import type { Dataset } from '../data/dataset';
 import type { Classifier } from './classifier';
-import { forwardOnce, imageFeed, type Feed } from './feed';
+import { imageFeed, type Feed } from './feed';
+import { captures, type Passes } from './programs';
+import { preparePasses } from './training';
 import type { Evaluation, Prediction, ProgressEvent } from './types';
 
 export interface EvaluateOptions {
@@ -25,21 +27,26 @@ export async function evaluate(classifier: Classifier, dataset: Dataset, options
   const onProgress = (event: ProgressEvent): void => {
     if (event.kind === 'skip') options.onSkip?.(event);
   };
-  return evaluateFeed(classifier, imageFeed(classifier, dataset, { onProgress }), options.batchSize ?? 32, options.signal);
+  const feed = imageFeed(classifier, dataset, { onProgress });
+  const { network, gpu } = classifier;
+  const passes = await preparePasses(captures(gpu), classifier, (x) => network.forward(x), { images: feed.size, most: options.batchSize ?? 32 });
+  try {
+    return await evaluateFeed(network.numClasses, feed, passes, options.signal);
+  } finally {
+    passes.dispose();
+  }
 }
 
-/** The same over any feed; `count` is 0 when none of it can be read. Switches the network to evaluation mode. */
-export async function evaluateFeed(classifier: Classifier, feed: Feed, batchSize: number, signal?: AbortSignal): Promise<Evaluation> {
-  const { network } = classifier;
-  const classes = network.numClasses;
+/** The same over any feed, of logits that `passes` give; `count` is 0 when none of it can be read. */
+export async function evaluateFeed(classes: number, feed: Feed, passes: Passes, signal?: AbortSignal): Promise<Evaluation> {
   const confusion = Array.from({ length: classes }, () => Array<number>(classes).fill(0));
   const predictions: Prediction[] = [];
   let loss = 0;
   let hits = 0;
   const order = Array.from({ length: feed.size }, (_, i) => i);
-  for await (const { inputs, items } of feed.batches(order, batchSize, 0)) {
+  for await (const { inputs, items } of feed.batches(order, passes.most, 0)) {
     if (signal?.aborted) break;
-    const logits = await forwardOnce(network, inputs, [items.length, ...feed.shape], (x) => feed.forward(x));
+    const logits = await passes.run(items.length, inputs);
     items.forEach(({ name, path, label }, i) => {
       const probabilities = softmaxOf(logits.subarray(i * classes, (i + 1) * classes));
       const predicted = argmax(probabilities);

@@ -6,13 +6,12 @@ import { batches } from '../data/loader';
 import type { Augmentation } from '../data/augment';
 import type { ImageCollection } from '../data/collection';
 import type { Dataset, Item } from '../data/dataset';
-import { noGrad } from '../autograd/op';
-import type { ResNet } from '../models/resnet';
-import { scope, Tensor } from '../tensor';
 import type { Classifier } from './classifier';
 import type { FeatureStore, Features } from './featureCache';
 import { trunkFingerprint } from './featureCache';
-import { trunkIsFrozen } from './plan';
+import { trainsOnFeatures } from './plan';
+import { captures, type Passes } from './programs';
+import { preparePasses } from './training';
 import type { FineTuneOptions, ProgressEvent, Recipe } from './types';
 
 export interface FeedBatch {
@@ -26,8 +25,6 @@ export interface Feed {
   readonly size: number;
   /** Of one item. */
   readonly shape: readonly number[];
-  /** Logits of a batch. */
-  forward(x: Tensor): Tensor;
   /** Batches of the items named in `order`. `epoch` and `seed` decide random views. */
   batches(order: ArrayLike<number>, batchSize: number, epoch: number): AsyncIterable<FeedBatch>;
 }
@@ -43,7 +40,7 @@ type OnProgress = (event: ProgressEvent) => void;
 
 /** Images, decoded ahead of the step that wants them. */
 export function imageFeed(
-  { network, preprocessing }: Classifier,
+  { preprocessing }: Classifier,
   dataset: Dataset,
   { augment, seed = 0, onProgress }: { augment?: Augmentation | null; seed?: number; onProgress?: OnProgress } = {},
 ): Feed {
@@ -52,7 +49,6 @@ export function imageFeed(
   return {
     size: dataset.items.length,
     shape: [cropSize, cropSize, 3],
-    forward: (x) => network.forward(x),
     async *batches(order, batchSize, epoch) {
       const onSkip = ({ path, reason }: { path: string; reason: string }): void => {
         if (!skipped.has(path)) onProgress?.({ kind: 'skip', path, reason });
@@ -73,7 +69,6 @@ function featureFeed({ network }: Classifier, dataset: Dataset, features: Featur
   return {
     size: items.length,
     shape: [length],
-    forward: (x) => network.forwardHead(x),
     async *batches(order, batchSize) {
       for (let start = 0; start < order.length; start += batchSize) {
         const chosen = Array.from({ length: Math.min(batchSize, order.length - start) }, (_, i) => items[order[start + i]]);
@@ -104,17 +99,24 @@ async function featureFeeds(
   const wanted = new Set([...hashes].filter((hash) => !isKnown(hash)));
   const added: Features = new Map();
   onProgress?.({ kind: 'features', done: reused, total, cached: reused });
-  for (const dataset of datasets) {
-    // Each content once, where it stands first.
-    const missing = dataset.items.flatMap(({ hash }, index) => (wanted.delete(hash) ? [index] : []));
-    if (missing.length === 0 || signal?.aborted) continue;
-    const images = imageFeed(classifier, dataset, { onProgress });
-    for await (const { inputs, items } of images.batches(missing, batchSize, 0)) {
-      if (signal?.aborted) break;
-      const rows = await forwardOnce(network, inputs, [items.length, ...images.shape], (x) => network.forwardFeatures(x));
-      items.forEach(({ hash }, i) => added.set(hash, rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures)));
-      onProgress?.({ kind: 'features', done: reused + added.size, total, cached: reused });
+  let passes: Passes | undefined;
+  try {
+    for (const dataset of datasets) {
+      // Each content once, where it stands first.
+      const missing = dataset.items.flatMap(({ hash }, index) => (wanted.delete(hash) ? [index] : []));
+      if (missing.length === 0 || signal?.aborted) continue;
+      const images = imageFeed(classifier, dataset, { onProgress });
+      passes ??= await preparePasses(captures(network.gpu), classifier, (x) => network.forwardFeatures(x), { images: total - reused, most: batchSize });
+      for await (const { inputs, items } of images.batches(missing, batchSize, 0)) {
+        if (signal?.aborted) break;
+        const rows = await passes.run(items.length, inputs);
+        items.forEach(({ hash }, i) => added.set(hash, rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures)));
+        onProgress?.({ kind: 'features', done: reused + added.size, total, cached: reused });
+      }
     }
+  } finally {
+    passes?.dispose();
+    network.gpu.trim(); // what training needs has other sizes
   }
   if (added.size > 0) await store?.add(fingerprint, added);
   const all: Features = new Map([...known, ...added]);
@@ -122,11 +124,15 @@ async function featureFeeds(
 }
 
 /** Features where the trunk is frozen and the images never change, else the images. */
-export async function openFeeds(classifier: Classifier, data: ImageCollection, recipe: Recipe, options: FineTuneOptions): Promise<Feeds> {
-  const { augment, seed, batchSize } = recipe;
+export async function openFeeds(
+  classifier: Classifier,
+  data: ImageCollection,
+  { recipe, microBatch, options }: { readonly recipe: Recipe; readonly microBatch: number; readonly options: FineTuneOptions },
+): Promise<Feeds> {
+  const { augment, seed } = recipe;
   const { features: store, signal, onProgress } = options;
-  if (trunkIsFrozen(classifier.network) && augment === null) {
-    const { feeds, computed, reused } = await featureFeeds(classifier, [data.train, data.validation], { store, batchSize, signal, onProgress });
+  if (trainsOnFeatures(classifier.network, recipe)) {
+    const { feeds, computed, reused } = await featureFeeds(classifier, [data.train, data.validation], { store, batchSize: microBatch, signal, onProgress });
     return { train: feeds[0], validation: feeds[1], features: { computed, reused } };
   }
   return {
@@ -134,19 +140,4 @@ export async function openFeeds(classifier: Classifier, data: ImageCollection, r
     validation: imageFeed(classifier, data.validation, { onProgress }),
     features: null,
   };
-}
-
-/** Runs a forward in evaluation mode, without gradients, and reads the result back. */
-export async function forwardOnce(
-  network: ResNet,
-  inputs: Float32Array,
-  shape: readonly number[],
-  forward: (x: Tensor) => Tensor,
-): Promise<Float32Array> {
-  const { gpu } = network;
-  network.eval(); // each time: a training step may have come since the last batch
-  const y = scope(gpu, () => noGrad(() => forward(Tensor.fromArray(gpu, shape, inputs))));
-  const values = (await y.toArray()) as Float32Array;
-  y.dispose();
-  return values;
 }

@@ -4,25 +4,26 @@
  * Every random choice is a function of (seed, epoch), so a run that continues from a checkpoint takes the same steps as
  * one that was never broken. Inside a step nothing is read back; losses are fetched in groups, between steps.
  */
-import { DataError, TrainingError } from '../errors';
-import { backward } from '../autograd/backward';
-import { crossEntropy } from '../autograd/ops/loss';
+import { DataError, TrainingError, UsageError } from '../errors';
 import type { ImageCollection } from '../data/collection';
 import { trainReport } from '../layers/module';
 import type { StateDict } from '../layers/module';
 import { Optimizer } from '../optim/optimizer';
 import { rateAt } from '../optim/schedule';
 import { shuffle } from '../random';
-import { Tensor, scope } from '../tensor';
+import { counted } from '../report/format';
 import { hasNonFinite } from '../weights/tensorBytes';
-import { assertSameRun, parseCheckpoint, serializeCheckpoint } from './checkpoint';
+import { assertSameRun, parseCheckpoint, serializeCheckpoint, type Checkpoint } from './checkpoint';
 import type { Classifier } from './classifier';
 import { evaluateFeed } from './evaluate';
 import { digest } from './featureCache';
 import { openFeeds, type Feeds } from './feed';
 import { ADVICE, LossMeter } from './lossMeter';
-import { applyPlan, batchNorms, checkPlan, recipeOf, trunkIsFrozen } from './plan';
-import type { EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, ProgressEvent, Recipe } from './types';
+import { chooseMemory, isOutOfMemory, nextManner } from './memory';
+import { applyPlan, changingNames, checkPlan, heldNorms, recipeOf } from './plan';
+import { captures } from './programs';
+import { prepareTraining, type Training } from './training';
+import type { EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUse, ProgressEvent, Recipe } from './types';
 
 /**
  * Trains `classifier` on `data.train` in place and leaves it with the best epoch's weights, by accuracy on
@@ -38,22 +39,70 @@ export async function fineTune(classifier: Classifier, data: ImageCollection, op
   const began = performance.now();
   checkPlan(classifier.network, recipe.plan);
   classifier.setClasses(data.classes, recipe.seed);
-  applyPlan(classifier.network, recipe);
-  const run = await Run.start(classifier, data, recipe, options);
+  const { network } = classifier;
+  applyPlan(network, recipe);
+  const { recompute } = network;
   try {
-    const { ended, reason } = await run.train();
-    return await run.finish(ended, reason, (performance.now() - began) / 1000);
+    const run = await startWithin(classifier, data, recipe, options);
+    try {
+      const { ended, reason } = await run.train();
+      return await run.finish(ended, reason, (performance.now() - began) / 1000);
+    } finally {
+      run.dispose();
+    }
   } finally {
-    run.dispose();
+    network.recompute = recompute;
   }
+}
+
+/** Starts a run in as large parts of a batch as there is memory for. */
+async function startWithin(classifier: Classifier, data: ImageCollection, recipe: Recipe, options: FineTuneOptions): Promise<Run> {
+  const { network, gpu } = classifier;
+  const saved = options.resume ? await loadCheckpoint(recipe, options) : undefined;
+  const sizes = { train: data.train.items.length, validation: data.validation.items.length };
+  // A run goes on in the parts it began with, to take the same steps.
+  let wanted = { ...options, microBatch: options.microBatch ?? saved?.microBatch ?? recipe.batchSize };
+  for (;;) {
+    const memory = await chooseMemory(classifier, recipe, wanted, sizes);
+    options.onProgress?.({ kind: 'memory', batchSize: recipe.batchSize, memory });
+    network.recompute = memory.recompute;
+    try {
+      return await Run.start(classifier, data, { recipe, memory, options, saved });
+    } catch (error) {
+      const less = isOutOfMemory(error) ? nextManner(network, memory) : undefined;
+      if (less === undefined) throw error;
+      gpu.trim();
+      wanted = { ...wanted, ...less };
+      const next = less.microBatch < memory.microBatch ? counted(less.microBatch, 'image') : 'blocks recomputed';
+      options.onProgress?.({ kind: 'note', message: `The GPU had no memory for ${counted(memory.microBatch, 'image')} at a time; trying with ${next}.` });
+    }
+  }
+}
+
+interface Settings {
+  readonly recipe: Recipe;
+  readonly memory: MemoryUse;
+  readonly options: FineTuneOptions;
+  readonly saved: Checkpoint | undefined;
+}
+
+/** What a run needs to begin. */
+interface Made {
+  readonly feeds: Feeds;
+  readonly optimizer: Optimizer;
+  readonly training: Training;
+  readonly origin: string;
+  readonly initial: StateDict;
 }
 
 class Run {
   readonly #classifier: Classifier;
   readonly #recipe: Recipe;
+  readonly #memory: MemoryUse;
   readonly #options: FineTuneOptions;
   readonly #feeds: Feeds;
   readonly #optimizer: Optimizer;
+  readonly #training: Training;
   /** Digest of the starting weights and of the images, for checkpoints; empty where none are kept. */
   readonly #origin: string;
   readonly #history: EpochRecord[] = [];
@@ -61,32 +110,40 @@ class Run {
   #bestEpoch = 0;
   #bestEvaluation: Evaluation | null = null;
 
-  private constructor(classifier: Classifier, recipe: Recipe, options: FineTuneOptions, feeds: Feeds, origin: string, initial: StateDict) {
+  private constructor(classifier: Classifier, { recipe, memory, options }: Settings, made: Made) {
     this.#classifier = classifier;
     this.#recipe = recipe;
+    this.#memory = memory;
     this.#options = options;
-    this.#feeds = feeds;
-    this.#origin = origin;
-    this.#best = initial;
-    this.#optimizer = new Optimizer(classifier.network.namedParameters(), recipe.optimizer);
+    this.#feeds = made.feeds;
+    this.#optimizer = made.optimizer;
+    this.#training = made.training;
+    this.#origin = made.origin;
+    this.#best = made.initial;
   }
 
-  static async start(classifier: Classifier, data: ImageCollection, recipe: Recipe, options: FineTuneOptions): Promise<Run> {
-    const { network } = classifier;
-    const changing = changingNames(classifier);
+  static async start(classifier: Classifier, data: ImageCollection, settings: Settings): Promise<Run> {
+    const { network, gpu } = classifier;
+    const { recipe, memory: { microBatch }, options, saved } = settings;
+    const changing = changingNames(network);
     const checkpointed = options.checkpoint !== undefined;
     const state = await network.stateDict((name) => checkpointed || changing.has(name));
     const items = [...data.train.items, ...data.validation.items].map(({ hash, label }) => [hash, label]);
     const origin = checkpointed ? await digest(JSON.stringify([items, classifier.preprocessing]), state) : '';
-    const feeds = await openFeeds(classifier, data, recipe, options);
-    if (feeds.train.size === 0 && !options.signal?.aborted) throw new DataError('fineTune: none of the training images could be read; see the skipped ones for why');
+    if (saved) assertSameRun(saved, { recipe, classes: classifier.classes, data: origin });
+    const feeds = await openFeeds(classifier, data, { recipe, microBatch, options });
+    const sizes = { train: feeds.train.size, validation: feeds.validation.size };
+    if (sizes.train === 0 && !options.signal?.aborted) throw new DataError('fineTune: none of the training images could be read; see the skipped ones for why');
     const initial = new Map([...state].filter(([name]) => changing.has(name)));
-    const run = new Run(classifier, recipe, options, feeds, origin, initial);
+    const optimizer = new Optimizer(network.namedParameters(), recipe.optimizer);
     try {
-      if (options.resume) await run.#resume();
+      const training = await prepareTraining(captures(gpu), classifier, { recipe, microBatch, optimizer, sizes });
+      options.onProgress?.({ kind: 'compile' });
+      const run = new Run(classifier, settings, { feeds, optimizer, training, origin, initial });
+      if (saved) run.#resume(saved);
       return run;
     } catch (error) {
-      run.dispose();
+      optimizer.dispose();
       throw error;
     }
   }
@@ -94,7 +151,6 @@ class Run {
   /** All epochs that are left. */
   async train(): Promise<{ ended: FineTuneResult['ended']; reason: string | null }> {
     const { epochs, patience } = this.#recipe;
-    await this.#compile();
     for (let epoch = this.#history.length; epoch < epochs; epoch++) {
       if (this.#patienceIsOver(patience)) return { ended: 'early', reason: null };
       try {
@@ -115,7 +171,6 @@ class Run {
     network.loadStateDict(this.#best, { strict: false });
     network.eval();
     if (this.#bestEvaluation === null && ended !== 'interrupted') this.#bestEvaluation = await this.#evaluate();
-    const norms = batchNorms(network);
     return {
       recipe: this.#recipe,
       history: this.#history,
@@ -125,17 +180,18 @@ class Run {
       validation: this.#bestEvaluation,
       parameters: trainReport(network),
       trained: [...network.namedParameters()].filter(([, p]) => p.requiresGrad).map(([name]) => name),
-      batchNorm: { held: this.#heldNorms(), total: norms.length },
+      batchNorm: heldNorms(network),
       features,
       images: { train: train.size, validation: validation.size },
       seconds,
       peakBytes: gpu.memory().peakBytes,
+      memory: this.#memory,
       adapter: gpu.adapter.description || `${gpu.adapter.vendor} ${gpu.adapter.architecture}`,
     };
   }
 
   dispose(): void {
-    this.#optimizer.zeroGrad();
+    this.#training.dispose();
     this.#optimizer.dispose();
   }
 
@@ -145,8 +201,7 @@ class Run {
     const { seed, batchSize, schedule, epochs, optimizer } = this.#recipe;
     const { train } = this.#feeds;
     const began = performance.now();
-    this.#classifier.network.train();
-    const least = this.#leastBatch();
+    const { least, steps: trainSteps } = this.#training;
     const steps = Math.floor(train.size / batchSize) + (train.size % batchSize >= least ? 1 : 0);
     const meter = new LossMeter(this.#optimizer.steps, ({ loss, images, step }) => {
       const imagesPerSecond = images / ((performance.now() - began) / 1000);
@@ -159,9 +214,7 @@ class Run {
         if (signal?.aborted) break;
         if (targets.length < least) continue;
         this.#optimizer.lr = rateAt(schedule, epoch * steps + step++, epochs * steps, optimizer.lr);
-        const x = (): Tensor => Tensor.fromArray(this.#classifier.gpu, [targets.length, ...train.shape], inputs);
-        const loss = this.#step(x, () => Tensor.fromArray(this.#classifier.gpu, [targets.length], targets));
-        await meter.add(loss, targets.length);
+        await meter.add(await trainSteps.run(inputs, targets));
       }
       trainLoss = await meter.finish();
     } finally {
@@ -175,46 +228,11 @@ class Run {
     return true;
   }
 
-  /** Forward, backward and update of one batch: all recorded, nothing waited for. */
-  #step(x: () => Tensor, targets: () => Tensor): Tensor {
-    const { labelSmoothing, clipNorm } = this.#recipe;
-    this.#classifier.network.train(); // a prediction between two steps leaves it in evaluation mode
-    return scope(this.#classifier.gpu, () => {
-      const loss = crossEntropy(this.#feeds.train.forward(x()), targets(), { labelSmoothing });
-      backward(loss);
-      if (clipNorm !== null) this.#optimizer.clipGradNorm(clipNorm);
-      this.#optimizer.step();
-      this.#optimizer.zeroGrad();
-      return loss;
-    });
-  }
-
-  /** Compiles every pipeline of a step before the first one, in parallel. */
-  async #compile(): Promise<void> {
-    const { gpu } = this.#classifier;
-    const { train } = this.#feeds;
-    const { batchSize } = this.#recipe;
-    const sizes = new Set([Math.min(batchSize, train.size), train.size % batchSize].filter((n) => n > 1));
-    let pipelines = 0;
-    for (const n of sizes) {
-      pipelines += await gpu.precompile(() => {
-        this.#step(() => Tensor.empty(gpu, [n, ...train.shape]), () => Tensor.empty(gpu, [n], 'i32'));
-      });
-    }
-    this.#report({ kind: 'compile', pipelines });
-  }
-
-  /** A batch of one image cannot be normalised by itself: it is left out this time (the order changes by epoch). */
-  #leastBatch(): 1 | 2 {
-    const byBatch = batchNorms(this.#classifier.network).some((norm) => norm.mode === 'batch');
-    return byBatch && this.#recipe.batchSize > 1 && this.#feeds.train.size > 1 ? 2 : 1;
-  }
-
   /** Null where there is no validation image, or none that can be read. */
   async #evaluate(): Promise<Evaluation | null> {
     const { validation } = this.#feeds;
     if (validation.size === 0) return null;
-    const evaluation = await evaluateFeed(this.#classifier, validation, this.#recipe.batchSize, this.#options.signal);
+    const evaluation = await evaluateFeed(this.#classifier.network.numClasses, validation, this.#training.evaluation, this.#options.signal);
     return evaluation.count > 0 ? evaluation : null;
   }
 
@@ -250,16 +268,8 @@ class Run {
     return patience > 0 && this.#feeds.validation.size > 0 && this.#history.length - this.#bestEpoch >= patience;
   }
 
-  #heldNorms(): number {
-    const { network } = this.#classifier;
-    network.train();
-    const held = batchNorms(network).filter((norm) => !norm.updates).length;
-    network.eval();
-    return held;
-  }
-
   #changing(): Promise<StateDict> {
-    const names = changingNames(this.#classifier);
+    const names = changingNames(this.#classifier.network);
     return this.#classifier.network.stateDict((name) => names.has(name));
   }
 
@@ -269,6 +279,7 @@ class Run {
     const { steps, tensors } = await this.#optimizer.stateDict();
     const bytes = serializeCheckpoint({
       recipe: this.#recipe,
+      microBatch: this.#memory.microBatch,
       classes: this.#classifier.classes,
       epoch: this.#history.length,
       bestEpoch: this.#bestEpoch,
@@ -282,14 +293,7 @@ class Run {
     await checkpoint.save(bytes);
   }
 
-  async #resume(): Promise<void> {
-    const bytes = await this.#options.checkpoint?.load();
-    if (bytes === undefined) {
-      this.#report({ kind: 'note', message: 'There is no checkpoint to resume from; training starts anew.' });
-      return;
-    }
-    const saved = await parseCheckpoint(bytes);
-    assertSameRun(saved, { recipe: this.#recipe, classes: this.#classifier.classes, data: this.#origin });
+  #resume(saved: Checkpoint): void {
     this.#classifier.network.loadStateDict(saved.model, { strict: false });
     this.#optimizer.loadStateDict({ steps: saved.optimizerSteps, tensors: saved.optimizer });
     this.#history.push(...saved.history);
@@ -303,16 +307,22 @@ class Run {
   }
 }
 
+async function loadCheckpoint({ batchSize }: Recipe, { checkpoint, microBatch, onProgress }: FineTuneOptions): Promise<Checkpoint | undefined> {
+  const bytes = await checkpoint?.load();
+  if (bytes === undefined) {
+    onProgress?.({ kind: 'note', message: 'There is no checkpoint to resume from; training starts anew.' });
+    return undefined;
+  }
+  const saved = await parseCheckpoint(bytes);
+  if (microBatch !== undefined && microBatch !== (saved.microBatch ?? batchSize)) {
+    throw new UsageError(`resume: the checkpoint was made with microBatch ${saved.microBatch ?? batchSize}, this run has ${microBatch}; use the same, or start anew without resume`);
+  }
+  return saved;
+}
+
 /** Higher accuracy, then lower loss; without validation the later epoch. */
 function isBetter(a: EpochRecord, b: EpochRecord): boolean {
   if (a.validationAccuracy === null || b.validationAccuracy === null) return true;
   if (a.validationAccuracy !== b.validationAccuracy) return a.validationAccuracy > b.validationAccuracy;
   return (a.validationLoss ?? 0) < (b.validationLoss ?? 0);
-}
-
-/** Names of the parameters and statistics that training can change. */
-function changingNames({ network }: Classifier): Set<string> {
-  const trained = [...network.namedParameters()].filter(([, parameter]) => parameter.requiresGrad).map(([name]) => name);
-  const statistics = [...network.namedBuffers()].map(([name]) => name);
-  return new Set([...trained, ...(trunkIsFrozen(network) ? [] : statistics)]);
 }

@@ -1,6 +1,6 @@
 /** Fetches losses in groups, between steps, so that the GPU is never waited for inside one; stops at one that is not finite. */
 import { TrainingError } from '../errors';
-import type { Tensor } from '../tensor';
+import type { PartLoss } from './trainStep';
 
 /** What to try when training diverges. */
 export const ADVICE = 'try a learning rate ten times lower, or gradients clipped to norm 1';
@@ -20,7 +20,8 @@ export interface LossProgress {
 export class LossMeter {
   readonly #firstStep: number;
   readonly #onProgress: (progress: LossProgress) => void;
-  #pending: { readonly loss: Tensor; readonly images: number }[] = [];
+  /** Losses of steps, by the parts of each. */
+  #pending: (readonly PartLoss[])[] = [];
   #lastRead = performance.now();
   #sum = 0;
   #images = 0;
@@ -32,10 +33,10 @@ export class LossMeter {
     this.#onProgress = onProgress;
   }
 
-  /** Takes over a step's mean loss. @throws TrainingError when a loss read now is not finite. */
-  async add(loss: Tensor, images: number): Promise<void> {
-    this.#pending.push({ loss, images });
-    loss.gpu.flush();
+  /** Takes over a step's losses. @throws TrainingError when a loss read now is not finite. */
+  async add(losses: readonly PartLoss[]): Promise<void> {
+    this.#pending.push(losses);
+    losses[0].loss.gpu.flush();
     if (this.#pending.length >= AHEAD || performance.now() - this.#lastRead > INTERVAL) await this.#read();
   }
 
@@ -47,25 +48,28 @@ export class LossMeter {
 
   /** Frees losses that were never read. */
   dispose(): void {
-    for (const { loss } of this.#pending) loss.dispose();
+    for (const { loss } of this.#pending.flat()) loss.dispose();
   }
 
   async #read(): Promise<void> {
     const pending = this.#pending;
-    const values = await Promise.all(pending.map(({ loss }) => loss.toArray()));
+    const values = await Promise.all(pending.flat().map(({ loss }) => loss.toArray()));
     this.#pending = [];
-    for (const { loss } of pending) loss.dispose();
-    pending.forEach(({ images }, i) => {
-      const [value] = values[i];
+    for (const { loss } of pending.flat()) loss.dispose();
+    let next = 0;
+    for (const parts of pending) {
       this.#step++;
-      if (!Number.isFinite(value)) {
-        throw new TrainingError(
-          `the loss became ${value} at step ${this.#firstStep + this.#step}; ${ADVICE}, and check that no image is broken`,
-        );
+      for (const { images } of parts) {
+        const [value] = values[next++];
+        if (!Number.isFinite(value)) {
+          throw new TrainingError(
+            `the loss became ${value} at step ${this.#firstStep + this.#step}; ${ADVICE}, and check that no image is broken`,
+          );
+        }
+        this.#sum += value * images;
+        this.#images += images;
       }
-      this.#sum += value * images;
-      this.#images += images;
-    });
+    }
     this.#lastRead = performance.now();
     if (pending.length > 0) this.#onProgress({ loss: this.#sum / this.#images, images: this.#images, step: this.#step });
   }

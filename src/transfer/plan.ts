@@ -22,6 +22,9 @@ export function recipeOf(options: FineTuneOptions): Recipe {
   if (clipNorm !== null && !(clipNorm > 0)) throw new UsageError(`fineTune: clipNorm must be positive, got ${clipNorm}`);
   if (bn !== 'hold' && bn !== 'update') throw new UsageError(`fineTune: bn is 'hold' or 'update', got '${String(bn)}'.${suggest(String(bn), ['hold', 'update'])}`);
   if (augment !== null) checkAugmentation(augment);
+  const { microBatch, memoryBudget } = options;
+  if (microBatch !== undefined && (!Number.isInteger(microBatch) || microBatch < 1)) throw new UsageError(`fineTune: microBatch must be a whole number of at least 1, got ${microBatch}`);
+  if (memoryBudget !== undefined && !(memoryBudget > 0)) throw new UsageError(`fineTune: memoryBudget must be a positive number of bytes, got ${memoryBudget}`);
   checkPlanName(plan);
   const optimizer = { name: 'adamw', lr: head ? 1e-2 : 1e-3, ...options.optimizer } as OptimizerOptions;
   checkOptimizer(optimizer);
@@ -78,4 +81,31 @@ export function batchNorms(network: ResNet): BatchNorm2d[] {
 export function trunkIsFrozen(network: ResNet): boolean {
   const trained = [...network.namedParameters()].filter(([, parameter]) => parameter.requiresGrad);
   return trained.every(([name]) => name.startsWith('fc.')) && batchNorms(network).every((norm) => norm.mode === 'running');
+}
+
+/** Whether a run trains on features of the trunk, computed once: where it never changes, nor do the images. */
+export function trainsOnFeatures(network: ResNet, { augment }: Pick<Recipe, 'augment'>): boolean {
+  return augment === null && trunkIsFrozen(network);
+}
+
+/** Whether a part that is trained normalises by the batch in training mode, which the network is left in. */
+export function normalisesByBatch(network: ResNet): boolean {
+  network.train();
+  return batchNorms(network).some((norm) => norm.mode === 'batch');
+}
+
+/** Batch norms that hold their statistics in training, and all of them. Leaves the network in evaluation mode. */
+export function heldNorms(network: ResNet): { held: number; total: number } {
+  network.train();
+  const norms = batchNorms(network);
+  const held = norms.filter((norm) => !norm.updates).length;
+  network.eval();
+  return { held, total: norms.length };
+}
+
+/** Names of the parameters and statistics that training can change. */
+export function changingNames(network: ResNet): Set<string> {
+  const trained = [...network.namedParameters()].filter(([, parameter]) => parameter.requiresGrad).map(([name]) => name);
+  const statistics = [...network.namedBuffers()].map(([name]) => name);
+  return new Set([...trained, ...(trunkIsFrozen(network) ? [] : statistics)]);
 }

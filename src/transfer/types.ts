@@ -1,6 +1,7 @@
 /** What fine-tuning takes and tells: plain data, fit for JSON, reports and progress displays. */
 import type { Augmentation } from '../data/augment';
 import type { TrainReport } from '../layers/module';
+import type { Recompute } from '../models/resnet';
 import type { OptimizerOptions } from '../optim/optimizer';
 import type { ScheduleName } from '../optim/schedule';
 import type { FeatureStore } from './featureCache';
@@ -21,6 +22,19 @@ export interface FineTuneOptions {
   readonly epochs?: number;
   /** Images in a step. Default 32. */
   readonly batchSize?: number;
+  /**
+   * Images that go through the network at once, at most; gradients of several such parts add up to the batch's. The
+   * result is the same but for rounding, except that batch norm that follows the batch then follows a part, as in
+   * PyTorch. Features of a frozen trunk are computed in such parts too. Default: the batch, or what `memoryBudget` leaves.
+   */
+  readonly microBatch?: number;
+  /** Blocks that keep only their input for the backward and run again there; see `ResNet.recompute`. Default: the network's own. */
+  readonly recompute?: Recompute;
+  /**
+   * Bytes of GPU memory to stay within. Chooses `microBatch`, and where even one image at a time needs more, turns
+   * `recompute` on. Default: none, as no adapter tells how much it has.
+   */
+  readonly memoryBudget?: number;
   /** Default AdamW; rate 1e-2 for `head`, 1e-3 otherwise; weight decay 0.01. */
   readonly optimizer?: Partial<OptimizerOptions> & { readonly name?: 'sgd' | 'adamw' };
   /** Default `cosine`. */
@@ -66,8 +80,22 @@ export interface Recipe {
   readonly seed: number;
 }
 
+/** How a run fits into memory. */
+export interface MemoryUse {
+  /** Images that go through the network at once. Where that is less than the batch, gradients add up to the batch's. */
+  readonly microBatch: number;
+  readonly recompute: Recompute;
+  /** Bytes asked for; null for no limit. */
+  readonly budget: number | null;
+  /** Bytes that the run was expected to take, before it began. */
+  readonly estimate: number;
+}
+
 export type ProgressEvent =
-  | { readonly kind: 'compile'; readonly pipelines: number }
+  /** Before anything is computed, and again when there turned out to be less memory. */
+  | { readonly kind: 'memory'; readonly batchSize: number; readonly memory: MemoryUse }
+  /** Every program is ready to run. */
+  | { readonly kind: 'compile' }
   | { readonly kind: 'resume'; readonly epoch: number }
   /** Features of a frozen trunk: so many of the images are done. */
   | { readonly kind: 'features'; readonly done: number; readonly total: number; readonly cached: number }
@@ -140,5 +168,6 @@ export interface FineTuneResult {
   readonly images: { readonly train: number; readonly validation: number };
   readonly seconds: number;
   readonly peakBytes: number;
+  readonly memory: MemoryUse;
   readonly adapter: string;
 }

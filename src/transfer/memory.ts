@@ -1,0 +1,180 @@
+/**
+ * What a run will take of the GPU's memory, told before it begins, and how it is made to fit a budget: in parts of the
+ * batch, and with blocks that run again in the backward.
+ *
+ * The estimate is the run itself on paper: the same programs, traced and planned, with nothing allocated.
+ */
+import { DeviceError, UsageError } from '../errors';
+import { sizeClass } from '../gpu/buffers';
+import { planTrace } from '../gpu/capture';
+import type { Gpu } from '../gpu/gpu';
+import type { Trace } from '../gpu/trace';
+import type { ResNet } from '../models/resnet';
+import { Optimizer } from '../optim/optimizer';
+import { bytes } from '../report/format';
+import type { Tensor } from '../tensor';
+import type { Classifier } from './classifier';
+import { applyPlan, batchNorms, normalisesByBatch, recipeOf, trainsOnFeatures, trunkIsFrozen } from './plan';
+import type { Maker, Program } from './programs';
+import { preparePasses, prepareTraining, type RunSizes } from './training';
+import type { FineTuneOptions, MemoryUse, Recipe } from './types';
+
+/** Bytes a run will have allocated at most, by what they are for. */
+export interface MemoryEstimate {
+  /** All of them, as `gpu.memory().peakBytes` counts. */
+  readonly bytes: number;
+  /** What is allocated now, and stays: weights, mostly. */
+  readonly held: number;
+  readonly optimizer: number;
+  /** Images or features being worked on, and their classes. */
+  readonly inputs: number;
+  /** What is computed on the way: shared by the programs, as they run one after another. */
+  readonly temporaries: number;
+  /** Results, gradients of a batch in parts, and parameters of kernels. */
+  readonly rest: number;
+}
+
+/**
+ * What `fineTune` with these options would have allocated at most on this GPU, what is allocated now included. The
+ * classifier should have the classes to be trained (`setClasses`). `images`: how many there are; by default one batch of
+ * each kind. Runs nothing, allocates next to nothing (constants of
+ * frozen batch norms) and leaves the network as it was.
+ * @throws UsageError as `fineTune` does.
+ */
+export async function estimateMemory(classifier: Classifier, options: FineTuneOptions = {}, images: Partial<RunSizes> = {}): Promise<MemoryEstimate> {
+  const { network } = classifier;
+  const recipe = recipeOf(options);
+  const sizes = { train: recipe.batchSize, validation: recipe.batchSize, ...images };
+  const { recompute = network.recompute, microBatch = recipe.batchSize } = options;
+  const parameters = network.parameters().map((parameter) => ({ parameter, requiresGrad: parameter.requiresGrad }));
+  const norms = batchNorms(network).map((norm) => ({ norm, normaliseBy: norm.normaliseBy, updateStatistics: norm.updateStatistics }));
+  const modes = [...network.modules()].map(([, module]) => ({ module, training: module.training }));
+  try {
+    applyPlan(network, recipe);
+    return await estimate(classifier, recipe, { recompute, microBatch: Math.min(microBatch, recipe.batchSize) }, sizes);
+  } finally {
+    for (const { parameter, requiresGrad } of parameters) parameter.requiresGrad = requiresGrad;
+    for (const { norm, ...state } of norms) Object.assign(norm, state);
+    for (const { module, training } of modes) module.training = training;
+  }
+}
+
+/**
+ * How a run is made to fit: the largest part of the batch whose estimate is within the budget; where even the smallest
+ * part needs more, the same with blocks that run again. The plan has been applied.
+ * @throws UsageError when nothing fits, with what would.
+ */
+export async function chooseMemory(classifier: Classifier, recipe: Recipe, options: FineTuneOptions, sizes: RunSizes): Promise<MemoryUse> {
+  const { memoryBudget: budget = null, recompute = classifier.network.recompute, microBatch = recipe.batchSize } = options;
+  const least = normalisesByBatch(classifier.network) && recipe.batchSize > 1 ? 2 : 1;
+  const most = Math.min(microBatch, recipe.batchSize);
+  if (most < least) throw new UsageError(`fineTune: with microBatch ${microBatch} a batch norm would follow one image at a time; use at least 2, or bn 'hold'`);
+  let smallest = Infinity;
+  for (const again of recompute === true || trunkIsFrozen(classifier.network) ? [recompute] : [recompute, true]) {
+    for (const part of budget === null ? [most] : halvings(most, least)) {
+      const memory = { microBatch: part, recompute: again, budget, estimate: (await estimate(classifier, recipe, { microBatch: part, recompute: again }, sizes)).bytes };
+      if (budget === null || memory.estimate <= budget) return memory;
+      smallest = Math.min(smallest, memory.estimate);
+    }
+  }
+  throw new UsageError(`fineTune: even ${least === 1 ? 'one image' : 'two images'} at a time, with blocks recomputed, would take ${bytes(smallest)} of GPU memory, past the budget of ${bytes(budget ?? 0)}; allow more, or train less of the network (plan 'head'), a smaller one, or smaller images`);
+}
+
+/** The number itself, then powers of two below it. */
+export function halvings(most: number, least: number): number[] {
+  const sizes = [most];
+  for (let size = 2 ** Math.floor(Math.log2(most)); size >= least; size /= 2) if (size < most) sizes.push(size);
+  return sizes;
+}
+
+/** What to try when there is not enough memory after all: half as many at a time, then blocks recomputed. */
+export function nextManner(network: ResNet, { microBatch, recompute }: MemoryUse): Pick<MemoryUse, 'microBatch' | 'recompute'> | undefined {
+  const least = normalisesByBatch(network) ? 2 : 1;
+  if (microBatch > least) return { microBatch: halvings(microBatch, least)[1] ?? least, recompute };
+  return recompute === true || trunkIsFrozen(network) ? undefined : { microBatch, recompute: true };
+}
+
+/** Whether memory was not to be had: less at a time may do. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof DeviceError && /while allocating|larger than this adapter can bind/.test(error.message);
+}
+
+/** What a run of these sizes would take. The plan has been applied. */
+async function estimate(classifier: Classifier, recipe: Recipe, { microBatch, recompute }: Pick<MemoryUse, 'microBatch' | 'recompute'>, sizes: RunSizes): Promise<MemoryEstimate> {
+  const { gpu, network } = classifier;
+  const before = network.recompute;
+  network.recompute = recompute;
+  try {
+    const papers: Paper[] = [];
+    if (trainsOnFeatures(network, recipe)) {
+      const paper = new Paper(gpu);
+      await preparePasses(paper, classifier, (x) => network.forwardFeatures(x), { images: sizes.train + sizes.validation, most: microBatch });
+      papers.push(paper);
+    }
+    const paper = new Paper(gpu);
+    const optimizer = await paper.hold('optimizer', () => new Optimizer(network.namedParameters(), recipe.optimizer), ({ stateTensors }) => stateTensors);
+    await prepareTraining(paper, classifier, { recipe, microBatch, optimizer, sizes });
+    papers.push(paper);
+    const held = gpu.memory().liveBytes; // after all: constants of frozen batch norms are made on the way
+    return papers.map((each) => each.estimate(held)).reduce((a, b) => (b.bytes > a.bytes ? b : a));
+  } finally {
+    network.recompute = before;
+  }
+}
+
+/** Adds up what programs and what lives beside them would take, as the pool and the arena would give it out. */
+class Paper implements Maker {
+  readonly #gpu: Gpu;
+  readonly #held = { optimizer: 0, inputs: 0, rest: 0 };
+  /** Sizes of the buffers that programs share (gpu/arena.ts). */
+  readonly #shelves: number[] = [];
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  make<T extends Tensor | void>(fn: () => T): Promise<Program<T>> {
+    const { trace, result, outputs } = this.#gpu.trace(fn, (made) => (made ? [made.storage] : []));
+    const { plan } = planTrace(trace, outputs);
+    this.#lease(plan.buffers);
+    for (const { bytes: size } of outputs) this.#held.rest += sizeClass(size);
+    this.#held.rest += parameterBytes(trace, this.#gpu.device.limits);
+    const never = (): never => {
+      throw new Error('a program on paper cannot run');
+    };
+    if (result) result.node = undefined;
+    return Promise.resolve({ replay: never, dispose: () => undefined });
+  }
+
+  async hold<T>(what: 'optimizer' | 'inputs' | 'rest', fn: () => T, tensors: (made: T) => readonly Tensor[]): Promise<T> {
+    let made: T | undefined;
+    await this.#gpu.precompile(() => { made = fn(); });
+    for (const { storage } of tensors(made as T)) this.#held[what] += sizeClass(storage.bytes);
+    return made as T;
+  }
+
+  estimate(held: number): MemoryEstimate {
+    const temporaries = this.#shelves.reduce((a, b) => a + b, 0);
+    const { optimizer, inputs, rest } = this.#held;
+    return { bytes: held + optimizer + inputs + temporaries + rest, held, optimizer, inputs, temporaries, rest };
+  }
+
+  /** As `Arena.lease`: the tightest buffers that are there, then new ones. */
+  #lease(sizes: readonly number[]): void {
+    const free = [...this.#shelves].sort((a, b) => a - b);
+    for (const size of [...sizes].sort((a, b) => b - a)) {
+      const at = free.findIndex((shelf) => shelf >= size);
+      if (at === -1) this.#shelves.push(size);
+      else free.splice(at, 1);
+    }
+  }
+}
+
+/** Bytes of a program's parameters, equal ones once, and of the values that change by step. */
+function parameterBytes({ commands, steps }: Trace, limits: GPUSupportedLimits): number {
+  const aligned = (size: number, alignment: number): number => Math.ceil(size / alignment) * alignment;
+  const params = new Map(commands.flatMap((command) => (command.kind === 'dispatch' ? [[command.params.join(), command.params.byteLength]] : [])));
+  const values = steps.flatMap((step) => (typeof step === 'object' ? [step.storage.bytes] : []));
+  return [...params.values()].reduce((sum, size) => sum + aligned(size, limits.minUniformBufferOffsetAlignment), 0)
+    + values.reduce((sum, size) => sum + aligned(size, limits.minStorageBufferOffsetAlignment), 0);
+}
