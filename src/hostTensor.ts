@@ -80,7 +80,21 @@ export function floatToBfloat(value: number): number {
 export function toFloat32(tensor: HostTensor): Float32Array {
   const { dtype, data } = tensor;
   if (dtype === 'F32') return data as Float32Array;
-  if (dtype === 'F16') return Float32Array.from(data as Uint16Array, halfToFloat);
+  if (dtype === 'F16') return fromHalves(data as Uint16Array);
   if (dtype === 'BF16') return Float32Array.from(data as Uint16Array, bfloatToFloat);
   return Float32Array.from(data as ArrayLike<number | bigint>, Number);
+}
+
+/** Numbers as binary16 bits, each rounded to nearest even; too large becomes infinity. */
+export function toHalves(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < halves.length; i++) halves[i] = floatToHalf(values[i]);
+  return halves;
+}
+
+/** binary16 bits as numbers. */
+export function fromHalves(halves: ArrayLike<number>): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(halves.length);
+  for (let i = 0; i < values.length; i++) values[i] = halfToFloat(halves[i]);
+  return values;
 }

@@ -4,14 +4,20 @@
  * Inside the engine images are NHWC and convolution weights are HWIO ([kh, kw, in / groups, out]); `Tensor.fromHost`
  * and `toHost` convert from and to PyTorch's order when a layout is named.
  */
-import { DtypeError, ShapeError, formatShape } from './errors';
+import { DeviceError, DtypeError, ShapeError, formatShape } from './errors';
 import type { Storage } from './gpu/buffers';
 import type { CaptureMemory, Replay } from './gpu/capture';
 import type { Gpu } from './gpu/gpu';
-import { f32, sizeOf, toFloat32, type HostTensor } from './hostTensor';
+import { f32, fromHalves, sizeOf, toFloat32, toHalves, type HostTensor } from './hostTensor';
+
+/** Types of real numbers. `f16` is for storage: sums are always in `f32`. */
+export type FloatDtype = 'f32' | 'f16';
 
 /** Types that kernels compute on. Class indices are `i32`. */
-export type TensorDtype = 'f32' | 'i32';
+export type TensorDtype = FloatDtype | 'i32';
+
+/** Bytes of one element. */
+const BYTES: Readonly<Record<TensorDtype, number>> = { f32: 4, f16: 2, i32: 4 };
 
 /**
  * How elements are ordered on the host's side: `plain` as they are; `image` NCHW outside, NHWC inside; `conv` OIHW
@@ -36,12 +42,13 @@ export class Tensor {
   /** The operation this tensor came from, when a gradient can flow through it. */
   node: GradNode | undefined;
 
-  /** Wraps a storage. Most code wants `empty` or `fromHost`. */
+  /** Wraps a storage. Most code wants `empty` or `fromHost`. @throws DeviceError for `f16` where the adapter has none. */
   constructor(gpu: Gpu, shape: readonly number[], dtype: TensorDtype = 'f32', storage?: Storage) {
     this.gpu = gpu;
     this.shape = shape;
     this.dtype = dtype;
-    this.storage = storage ?? gpu.allocate(4 * sizeOf(shape));
+    if (dtype === 'f16') assertHalf(gpu);
+    this.storage = storage ?? gpu.allocate(BYTES[dtype] * sizeOf(shape));
   }
 
   /** An uninitialised tensor. */
@@ -49,22 +56,25 @@ export class Tensor {
     return new Tensor(gpu, shape, dtype);
   }
 
-  /** A tensor of ordinary numbers, already in the engine's order. */
-  static fromArray(gpu: Gpu, shape: readonly number[], data: Float32Array | Int32Array | readonly number[]): Tensor {
+  /**
+   * A tensor of ordinary numbers, already in the engine's order. Real numbers are kept as `dtype`: `f16` rounds them to
+   * nearest, and what is past 65504 becomes infinite.
+   */
+  static fromArray(gpu: Gpu, shape: readonly number[], data: Float32Array | Int32Array | readonly number[], dtype: FloatDtype = 'f32'): Tensor {
     const array = Array.isArray(data) ? Float32Array.from(data) : (data as Float32Array | Int32Array);
     if (array.length !== sizeOf(shape)) {
       throw new ShapeError(`Tensor.fromArray: ${array.length} values do not fill shape ${formatShape(shape)} (${sizeOf(shape)})`);
     }
-    const tensor = new Tensor(gpu, shape, array instanceof Int32Array ? 'i32' : 'f32');
-    gpu.upload(tensor.storage, array);
+    const tensor = new Tensor(gpu, shape, array instanceof Int32Array ? 'i32' : dtype);
+    gpu.upload(tensor.storage, tensor.dtype === 'f16' ? toHalves(array) : array);
     return tensor;
   }
 
   /**
-   * Uploads a host tensor. Integer dtypes (I64, I32, …) become `i32`, floating ones `f32`.
-   * @throws ShapeError when the rank does not fit the layout.
+   * Uploads a host tensor. Integer dtypes (I64, I32, …) become `i32`, floating ones `dtype`; F16 to `f16` as it is.
+   * @throws ShapeError when the rank does not fit the layout; DtypeError when a value is too large for `f16`.
    */
-  static fromHost(gpu: Gpu, host: HostTensor, layout: Layout = 'plain'): Tensor {
+  static fromHost(gpu: Gpu, host: HostTensor, layout: Layout = 'plain', dtype: FloatDtype = 'f32'): Tensor {
     if (host.data.length !== sizeOf(host.shape)) {
       throw new ShapeError(`Tensor.fromHost: ${host.data.length} values do not fill shape ${formatShape(host.shape)}`);
     }
@@ -72,8 +82,10 @@ export class Tensor {
       return Tensor.fromArray(gpu, host.shape, Int32Array.from(host.data as ArrayLike<number | bigint>, Number));
     }
     if (host.dtype === 'BOOL') throw new DtypeError('Tensor.fromHost: BOOL tensors have no place in the engine; convert to F32 first');
-    const { shape, data } = toInside(host.shape, toFloat32(host), layout);
-    return Tensor.fromArray(gpu, shape, data);
+    const { shape, data } = toInside(host.shape, elementsOf(host, dtype, 'Tensor.fromHost'), layout);
+    const tensor = new Tensor(gpu, shape, dtype);
+    gpu.upload(tensor.storage, data);
+    return tensor;
   }
 
   /** Counts what has written the elements since they were allocated, for what is derived from them. */
@@ -94,22 +106,31 @@ export class Tensor {
     return outsideShape(this.shape, layout);
   }
 
-  /** Reads the elements back, in the engine's own order. Submits pending work and waits. */
+  /** Reads the elements back, in the engine's own order; those of an `f16` tensor as f32. Submits pending work and waits. */
   async toArray(): Promise<Float32Array | Int32Array> {
-    const buffer = await this.gpu.read(this.storage, 4 * this.size);
+    const elements = await this.#elements();
+    return elements instanceof Uint16Array ? fromHalves(elements) : elements;
+  }
+
+  /** Reads back as a host tensor in PyTorch's order: F32, F16 or I32. */
+  async toHost(layout: Layout = 'plain'): Promise<HostTensor> {
+    const data = await this.#elements();
+    if (data instanceof Int32Array) return { dtype: 'I32', shape: this.shape, data };
+    const shape = outsideShape(this.shape, layout);
+    if (data instanceof Uint16Array) return { dtype: 'F16', shape, data: toOutside(this.shape, data, layout) };
+    return f32(shape, toOutside(this.shape, data, layout));
+  }
+
+  /** Those of `f16` as their bits. */
+  async #elements(): Promise<Float32Array | Int32Array | Uint16Array> {
+    const buffer = await this.gpu.read(this.storage, BYTES[this.dtype] * this.size);
+    if (this.dtype === 'f16') return new Uint16Array(buffer);
     return this.dtype === 'f32' ? new Float32Array(buffer) : new Int32Array(buffer);
   }
 
-  /** Reads back as a host tensor in PyTorch's order. */
-  async toHost(layout: Layout = 'plain'): Promise<HostTensor> {
-    const data = await this.toArray();
-    if (data instanceof Int32Array) return { dtype: 'I32', shape: this.shape, data };
-    return f32(outsideShape(this.shape, layout), toOutside(this.shape, data, layout));
-  }
-
-  /** Overwrites the elements from a host tensor of the same (outside) shape. */
+  /** Overwrites the elements from a host tensor of the same (outside) shape. @throws DtypeError when a value is too large for `f16`. */
   assign(host: HostTensor, layout: Layout = 'plain'): void {
-    const { shape, data } = toInside(host.shape, toFloat32(host), layout);
+    const { shape, data } = toInside(host.shape, elementsOf(host, this.dtype, 'assign'), layout);
     if (formatShape(shape) !== formatShape(this.shape)) {
       throw new ShapeError(`assign: got ${formatShape(host.shape)}, the tensor is ${formatShape(this.hostShape(layout))}`);
     }
@@ -124,9 +145,9 @@ export class Tensor {
    */
   write(data: Float32Array | Int32Array): void {
     const dtype = data instanceof Int32Array ? 'i32' : 'f32';
-    if (dtype !== this.dtype) throw new DtypeError(`write: the tensor holds ${this.dtype}, got ${dtype}; give ${this.dtype === 'i32' ? 'an Int32Array' : 'a Float32Array'}`);
+    if ((dtype === 'i32') !== (this.dtype === 'i32')) throw new DtypeError(`write: the tensor holds ${this.dtype}, got ${dtype}; give ${this.dtype === 'i32' ? 'an Int32Array' : 'a Float32Array'}`);
     if (data.length !== this.size) throw new ShapeError(`write: ${data.length} values do not fill shape ${formatShape(this.shape)} (${this.size})`);
-    this.gpu.upload(this.storage, data);
+    this.gpu.upload(this.storage, this.dtype === 'f16' ? toHalves(data) : data);
   }
 
   /** The same elements under another shape; shares storage, so neither may be disposed while the other is used. */
@@ -236,23 +257,40 @@ function outsideShape(inside: readonly number[], layout: Layout): number[] {
   return layout === 'plain' ? [...inside] : PERMUTATIONS[layout].map((axis) => inside[axis]);
 }
 
-function toInside(shape: readonly number[], data: Float32Array, layout: Layout): { shape: number[]; data: Float32Array } {
+function assertHalf({ adapter, device }: Gpu): void {
+  if (device.features.has('shader-f16')) return;
+  const name = adapter.description || `${adapter.vendor} ${adapter.architecture}`;
+  throw new DeviceError(`f16 tensors need the adapter's shader-f16 feature, which '${name}' lacks; use f32 (precision 'float32')`);
+}
+
+/** The elements as a tensor of `dtype` holds them. Rounding to `f16` is silent, a weight that becomes infinite is not. */
+function elementsOf(host: HostTensor, dtype: TensorDtype, op: string): Float32Array | Uint16Array {
+  if (dtype !== 'f16') return toFloat32(host);
+  if (host.dtype === 'F16') return host.data as Uint16Array;
+  const values = toFloat32(host);
+  const halves = toHalves(values);
+  const at = halves.findIndex((bits, i) => (bits & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
+  if (at >= 0) throw new DtypeError(`${op}: ${values[at]} (element ${at}) is too large for f16, which ends at 65504; use f32 (precision 'float32')`);
+  return halves;
+}
+
+function toInside<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, layout: Layout): { shape: number[]; data: T } {
   if (layout === 'plain') return { shape: [...shape], data };
   if (shape.length !== 4) throw new ShapeError(`a tensor of layout '${layout}' has 4 axes, got ${formatShape(shape)}`);
   const inverse = [0, 1, 2, 3].map((axis) => PERMUTATIONS[layout].indexOf(axis));
   return { shape: inverse.map((axis) => shape[axis]), data: permute(shape, data, inverse) };
 }
 
-function toOutside(shape: readonly number[], data: Float32Array, layout: Layout): Float32Array {
+function toOutside<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, layout: Layout): T {
   return layout === 'plain' ? data : permute(shape, data, PERMUTATIONS[layout]);
 }
 
 /** `out[i0, i1, i2, i3] = data[...]` with axis k of the result being axis `axes[k]` of the source. */
-function permute(shape: readonly number[], data: Float32Array, axes: readonly number[]): Float32Array {
+function permute<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, axes: readonly number[]): T {
   const strides = [shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1];
   const [n0, n1, n2, n3] = axes.map((axis) => shape[axis]);
   const [s0, s1, s2, s3] = axes.map((axis) => strides[axis]);
-  const out = new Float32Array(data.length);
+  const out = data.slice() as T;
   let at = 0;
   for (let i = 0; i < n0; i++) {
     for (let j = 0; j < n1; j++) {

@@ -13,7 +13,7 @@ export class Parameter extends Tensor {
   readonly layout: Layout;
 
   constructor(tensor: Tensor, layout: Layout = 'plain') {
-    super(tensor.gpu, tensor.shape, 'f32', tensor.storage);
+    super(tensor.gpu, tensor.shape, tensor.dtype, tensor.storage);
     this.layout = layout;
     this.requiresGrad = true;
     keep(this);
