@@ -110,6 +110,8 @@ export function defineOp<I extends readonly (Tensor | undefined)[], A extends re
   op: {
     /** The backward reads `context.moreDy` too, which saves a pass over memory. Default false. */
     readonly addsGradients?: boolean;
+    /** Whether inputs may be f16, and whether that goes for the gradient too. Default: they are f32. */
+    readonly half?: 'forward' | 'both';
     forward(context: Context, inputs: I, ...args: A): Tensor;
     backward(context: Context, dy: Tensor, inputs: I, ...args: A): readonly (Tensor | null)[];
   },
@@ -118,6 +120,7 @@ export function defineOp<I extends readonly (Tensor | undefined)[], A extends re
     // Kernels read f32: the bits of integers would pass for tiny numbers.
     if (inputs.some((input) => input?.dtype === 'i32')) throw new DtypeError(`${name}: its inputs are real numbers, got integers; upload them as a Float32Array`);
     const context = new Context(inputs.map(wantsGrad));
+    if (op.half !== 'both') assertFull(name, inputs, op.half === 'forward', context.recording);
     const output = op.forward(context, inputs, ...args);
     if (context.recording && mode === 'mark') output.node = MARK;
     else if (context.recording) {
@@ -135,4 +138,13 @@ export function defineOp<I extends readonly (Tensor | undefined)[], A extends re
     }
     return output;
   };
+}
+
+/** Kernels that are not made for f16 would take its bits for other numbers. */
+function assertFull(name: string, inputs: readonly (Tensor | undefined)[], forward: boolean, recording: boolean): void {
+  if (!inputs.some((input) => input?.dtype === 'f16') || (forward && !recording)) return;
+  const got = inputs.flatMap((input) => (input ? [input.dtype] : [])).join(', ');
+  throw new DtypeError(forward
+    ? `${name}: has no gradient in f16, got ${got}; freeze what comes before, use noGrad, or cast its inputs with cast(x, 'f32')`
+    : `${name}: computes in f32 only, got ${got}; cast its inputs with cast(x, 'f32')`);
 }

@@ -1,13 +1,15 @@
-/** Ops that move or add up elements: flatten, concatenation, sums and means over axes. */
-import { concat, fill, narrow, scale } from '../../kernels/copy';
-import { add as addKernel } from '../../kernels/binary';
+/** Ops that move, convert or add up elements: flatten, cast, concatenation, sums and means over axes. */
+import { concat, narrow } from '../../kernels/copy';
+import { expand } from '../../kernels/binary';
+import { cast as castKernel } from '../../kernels/cast';
 import { axisOf } from '../../kernels/launch';
 import { mean as meanKernel, sum as sumKernel } from '../../kernels/reduce';
 import { sizeOf } from '../../hostTensor';
-import type { Tensor } from '../../tensor';
+import type { FloatDtype, Tensor } from '../../tensor';
 import { defineOp } from '../op';
 
 const reshapeOp = defineOp<readonly [Tensor], [readonly number[]]>('reshape', {
+  half: 'both',
   forward: (_, [x], shape) => x.view(shape),
   backward: (_, dy, [x]) => [dy.view(x.shape)],
 });
@@ -21,6 +23,17 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
 export function flatten(x: Tensor, startDim = 1): Tensor {
   const first = axisOf('flatten', startDim, x.shape.length);
   return reshape(x, [...x.shape.slice(0, first), sizeOf(x.shape.slice(first))]);
+}
+
+const castOp = defineOp<readonly [Tensor], [FloatDtype]>('cast', {
+  half: 'both',
+  forward: (_, [x], dtype) => castKernel(x, dtype),
+  backward: (_, dy, [x]) => [castKernel(dy, x.dtype === 'f16' ? 'f16' : 'f32')],
+});
+
+/** The same numbers as `dtype`: `x` itself when it has that type. f16 rounds; what is past 65504 becomes infinite. */
+export function cast(x: Tensor, dtype: FloatDtype): Tensor {
+  return x.dtype === dtype ? x : castOp([x], dtype);
 }
 
 const catOp = defineOp<readonly Tensor[], [number]>('cat', {
@@ -49,9 +62,7 @@ interface Reduction {
 /** The gradient of a sum: dy repeated along the reduced axes, times `factor`. */
 function spread(dy: Tensor, x: Tensor, axes: readonly number[], factor: number): Tensor {
   const kept = x.shape.map((extent, i) => (axes.includes(i) ? 1 : extent));
-  const zeros = fill(x.gpu, x.shape, 0);
-  const scaled = factor === 1 ? dy : scale(dy, factor);
-  return addKernel(zeros, scaled.view(kept));
+  return expand(dy.view(kept), x.shape, factor);
 }
 
 const sumOp = defineOp<readonly [Tensor], [Reduction]>('sum', {
