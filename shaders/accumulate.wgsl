@@ -1,4 +1,4 @@
-// sum += x, where it lies, four elements at once.
+// sum += x and sum = 0, where it lies, four elements at once.
 
 struct Params { size: u32 } // in fours; what lies past a tensor's end is never used
 
@@ -11,4 +11,9 @@ const WORKGROUP = 64u;
 @compute @workgroup_size(WORKGROUP)
 fn accumulate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { sum[i] += x[i]; }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn clear(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { sum[i] = vec4f(0.0); }
 }

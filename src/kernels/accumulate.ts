@@ -6,6 +6,7 @@ import source from '../../shaders/accumulate.wgsl?raw';
 import { fours, sameShape, strided } from './launch';
 
 const kernel = new Kernel('accumulate', [source], 'accumulate');
+const clearKernel = new Kernel('clear', [source], 'clear');
 
 /** `target += x`, of one shape and not the same memory. */
 export function accumulate(target: Tensor, x: Tensor): void {
@@ -14,9 +15,7 @@ export function accumulate(target: Tensor, x: Tensor): void {
   target.version++;
 }
 
-const clearKernel = new Kernel('clear', [grid, source], 'clear');
-
 /** Zeros, where they lie. */
 export function clear(target: Tensor): void {
-  target.gpu.dispatch(clearKernel, { sum: target.storage }, { size: target.size }, elements(target.size));
+  target.gpu.dispatch(clearKernel, { sum: target.storage }, { size: fours(target) }, strided(target.gpu, fours(target)));
 }

@@ -24,6 +24,11 @@ export function strided(gpu: Gpu, count: number, size = 64): Workgroups {
   return [Math.min(Math.ceil(count / size), gpu.adapter.software ? 64 : FOLD)];
 }
 
+/** Whole fours of a tensor's elements. Storages end on one, so kernels that give each element its own result may take fours. */
+export function fours(tensor: Tensor): number {
+  return Math.ceil(tensor.size / 4);
+}
+
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }

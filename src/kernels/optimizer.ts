@@ -4,7 +4,7 @@ import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
 import clipSource from '../../shaders/clip.wgsl?raw';
 import source from '../../shaders/optimizer.wgsl?raw';
-import { strided } from './launch';
+import { fours, strided } from './launch';
 import { sum } from './reduce';
 
 const kernel = (entry: string): Kernel => new Kernel(entry, [source], entry);
@@ -32,10 +32,6 @@ export interface Slot {
 /** Floats of state that a parameter needs of each kind: whole fours, as its storage has. */
 export function stateLength(param: Tensor): number {
   return 4 * fours(param);
-}
-
-function fours(tensor: Tensor): number {
-  return Math.ceil(tensor.size / 4);
 }
 
 const NONE = { moments: 0, weight_decay: 0, momentum: 0, nesterov: 0, beta1: 0, beta2: 0, eps: 0 };
