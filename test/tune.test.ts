@@ -107,6 +107,14 @@ describe('tune', () => {
     expect(gpu.choices.table.size).toBe(1);
   });
 
+  it('tries one of each kind first where there is no time for all', async () => {
+    const ways = ['b 1', 'b 2', 'b 3', 'b 4', 'b 5', 'b 6', 'b 7', 'c 1', 'c 2', 'd'].map((id) => times(id, 1));
+    const problem = problemOf(familyOf(ways), SHAPE);
+    const { results: [result] } = await tune(gpu, [problem], { classMs: 0, defaults: new Map([[problem.key, 'b 7']]) });
+    expect(result.timings.map(({ id }) => id).sort()).toEqual(['b 1', 'b 2', 'b 7', 'c 1', 'c 2', 'd']);
+    expect(result).toMatchObject({ defaultCandidate: 'b 7', untried: 4 });
+  });
+
   it('tunes the problems an algorithm is made of first, once', async () => {
     const conv: ConvShape = { x: [1, 6, 6, 16], weight: [1, 1, 16, 24], options: { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 } };
     const part = problemOf(matmulFamily, { batch: 1, m: 36, n: 24, k: 16, transposeA: false, transposeB: false });
@@ -161,7 +169,7 @@ describe('tune', () => {
 });
 
 const RESULT: TuneResult = {
-  key: 'matmul NN b1 m64 n64 k48', family: 'matmul', shape: SHAPE, candidate: 'fast', ms: 1.23456789, defaultCandidate: 'slow', defaultMs: 2, gflops: 12.345678, timings: [], excluded: [],
+  key: 'matmul NN b1 m64 n64 k48', family: 'matmul', shape: SHAPE, candidate: 'fast', ms: 1.23456789, defaultCandidate: 'slow', defaultMs: 2, gflops: 12.345678, timings: [], excluded: [], untried: 0,
 };
 
 describe('the table', () => {

@@ -49,30 +49,34 @@ export class Check {
 
   /**
    * Runs an algorithm once and compares all it wrote. Undefined when that is right, else what is wrong.
-   * `replaced` names an algorithm that passed before and that this one shows to be wrong.
+   * `replaced` names an algorithm that passed before and that this one shows to be wrong. `ms` is what the run took.
    */
-  async of(gpu: Gpu, id: string, run: () => void): Promise<{ readonly wrong?: string; readonly replaced?: string }> {
+  async of(gpu: Gpu, id: string, run: () => void): Promise<{ readonly ms: number; readonly wrong?: string; readonly replaced?: string }> {
     const { out } = this.#operands;
     gpu.upload(out.storage, this.#unwritten);
+    await gpu.sync();
+    const began = performance.now();
     run();
+    await gpu.sync();
+    const ms = performance.now() - began;
     const values = (await out.toArray()) as Float32Array;
     for (const index of this.#samples) {
       const wrong = this.#wrongAt(values, index);
-      if (wrong) return { wrong };
+      if (wrong) return { ms, wrong };
     }
     const reference = this.#reference;
     if (reference === undefined) {
       this.#reference = { id, values };
-      return {};
+      return { ms };
     }
     const index = this.#firstDifference(values, reference.values);
-    if (index < 0) return {};
+    if (index < 0) return { ms };
     // Two disagree where neither was sampled: the definition says which is wrong.
     const wrong = this.#wrongAt(values, index);
-    if (wrong) return { wrong };
-    if (this.#wrongAt(reference.values, index) === undefined) return {};
+    if (wrong) return { ms, wrong };
+    if (this.#wrongAt(reference.values, index) === undefined) return { ms };
     this.#reference = { id, values };
-    return { replaced: reference.id };
+    return { ms, replaced: reference.id };
   }
 
   #wrongAt(values: Float32Array, index: number): string | undefined {

@@ -22,7 +22,11 @@ const HOPELESS = 1.5;
 /** From the third round on, those slower by this factor are out as well. */
 const BEHIND = 1.1;
 /** Rounds for runs shorter than, in milliseconds. */
-const ROUNDS: readonly (readonly [below: number, rounds: number])[] = [[50, 7], [300, 5], [Infinity, 3]];
+const ROUNDS: readonly (readonly [below: number, rounds: number])[] = [[50, 7], [300, 4], [Infinity, 2]];
+/** A first run that took as long, in milliseconds, tells enough: what is done only once does not count beside it. */
+const LONG = 200;
+/** Algorithms that are tried however long they take. */
+const AT_LEAST = 6;
 
 export interface Exclusion {
   readonly id: string;
@@ -47,6 +51,8 @@ export interface TuneResult {
   /** Of all that computed the right numbers, the fastest first. */
   readonly timings: readonly { readonly id: string; readonly ms: number }[];
   readonly excluded: readonly Exclusion[];
+  /** How many there was no time for: the family's last guesses. */
+  readonly untried: number;
 }
 
 /** A class that was not tuned, and why. */
@@ -72,6 +78,8 @@ export interface TuneOptions {
   readonly onProgress?: (event: TuneEvent) => void;
   /** Starts no further class after this many milliseconds. Default: no limit. */
   readonly budgetMs?: number;
+  /** Tries no further algorithms for a class after this many milliseconds, but some of each kind. Default 15 000. */
+  readonly classMs?: number;
   /** Ends tuning; what was found so far is returned. */
   readonly signal?: AbortSignal;
   /** What is used without tuning, by class; where it says nothing, the family's first. Default: what is shipped. */
@@ -161,11 +169,12 @@ class Tuning {
 
   /** Compiles, checks and times all candidates. @throws DeviceError when none computes the right numbers. */
   async #race({ key, family, shape }: Problem, operands: Operands, check: Check): Promise<TuneResult> {
-    const candidates = family.candidates(this.#gpu, shape);
+    const offered = family.candidates(this.#gpu, shape);
+    const defaultCandidate = (offered.find(({ id }) => id === this.#defaults.get(key)) ?? offered[0]).id;
+    const candidates = inTurns(offered, defaultCandidate);
     const excluded = new Map<string, string>();
     this.#options.onProgress?.({ kind: 'problem', key, candidates: candidates.length, ...this.#place });
     for (const part of await this.#compile(candidates, operands, excluded)) await this.#part(part);
-    const defaultCandidate = (candidates.find(({ id }) => id === this.#defaults.get(key)) ?? candidates[0]).id;
     const runners = await this.#qualify(key, candidates, operands, check, excluded);
     if (runners.size === 0) throw new DeviceError(`none of ${candidates.length} algorithms computes it rightly: ${[...excluded.values()][0]}`);
     const timings = await this.#time(key, runners, defaultCandidate);
@@ -179,6 +188,7 @@ class Tuning {
       gflops: family.operations(shape) / winner.ms / 1e6,
       timings,
       excluded: [...excluded].map(([id, reason]) => ({ id, reason })),
+      untried: candidates.length - runners.size - excluded.size,
     };
   }
 
@@ -218,14 +228,16 @@ class Tuning {
   async #qualify(key: string, candidates: readonly Candidate<Operands>[], operands: Operands, check: Check, excluded: Map<string, string>): Promise<Map<string, Runner>> {
     const gpu = this.#gpu;
     const runners = new Map<string, Runner>();
+    const deadline = performance.now() + (this.#options.classMs ?? 15_000);
     for (const { id, run } of candidates) {
       if (excluded.has(id)) continue;
+      if (runners.size >= AT_LEAST && performance.now() > deadline) break;
       this.#breathe({ key, id, round: 0 });
       const once = (): void => gpu.scope(() => run(operands), () => []);
       try {
-        const { wrong, replaced } = await check.of(gpu, id, once);
+        const { ms, wrong, replaced } = await check.of(gpu, id, once);
         if (wrong) excluded.set(id, `wrong numbers: ${wrong}`);
-        else runners.set(id, { run: once, times: [], estimate: await sample(gpu, once, 1) });
+        else runners.set(id, { run: once, times: [], estimate: ms > LONG ? ms : await sample(gpu, once, 1) });
         if (replaced !== undefined) {
           runners.delete(replaced);
           excluded.set(replaced, `wrong numbers: it disagrees with '${id}', which is right`);
@@ -264,9 +276,21 @@ class Tuning {
   }
 }
 
+/** The default first, then one of each kind (the first word of its id) in turn, each kind in the family's order. */
+function inTurns<C extends { readonly id: string }>(offered: readonly C[], first: string): C[] {
+  const taken = new Map<string, number>();
+  const turns = offered.map((candidate) => {
+    const [kind] = candidate.id.split(' ');
+    const turn = taken.get(kind) ?? 0;
+    taken.set(kind, turn + 1);
+    return { candidate, turn: candidate.id === first ? -1 : turn };
+  });
+  return turns.sort((a, b) => a.turn - b.turn).map(({ candidate }) => candidate);
+}
+
 interface Runner {
   readonly run: () => void;
   readonly times: number[];
-  /** Milliseconds of the first run after the check. */
+  /** Milliseconds of one run, roughly. */
   readonly estimate: number;
 }
