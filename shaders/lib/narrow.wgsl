@@ -13,3 +13,7 @@ fn packed(p: U) -> u32 {
 fn unpacked(word: u32) -> U {
   return word;
 }
+
+fn first_of(v: V) -> f32 {
+  return v;
+}

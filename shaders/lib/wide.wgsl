@@ -15,3 +15,7 @@ fn packed(p: U) -> u32 {
 fn unpacked(word: u32) -> U {
   return (U(word) >> U(0u, 8u, 16u, 24u)) & U(255u);
 }
+
+fn first_of(v: V) -> f32 {
+  return v.x;
+}

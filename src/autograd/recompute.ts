@@ -13,7 +13,7 @@ import { currentMode, inMode, isMarked, newNodeId, wantsGrad, type OpNode } from
 interface Region {
   readonly parent: Region | undefined;
   /** Random draws made inside, in order. */
-  readonly draws: number[];
+  readonly draws: unknown[];
   readonly again: boolean;
   next: number;
 }
@@ -32,7 +32,7 @@ let region: Region | undefined;
 export function recompute<I extends readonly [Tensor, ...Tensor[]]>(fn: (...inputs: I) => Tensor, ...inputs: I): Tensor {
   if (currentMode() === 'off') return fn(...inputs);
   const nested = currentMode() === 'mark';
-  const draws: number[] = [];
+  const draws: unknown[] = [];
   const output = scope(inputs[0].gpu, () => inMode('mark', 'recompute', () => inRegion(draws, false, () => fn(...inputs))));
   if (nested || !isMarked(output)) return output; // whoever runs this again decides; or no gradient flows through it
   const again: OpNode['again'] = () => {
@@ -51,24 +51,23 @@ export function runsAgain(): boolean {
   return false;
 }
 
-/** A random draw, from `make` the first time and the same number when a part of a network runs again. */
-export function draw(make: () => number): number {
+/** A random draw, from `make` the first time and the same one when a part of a network runs again. */
+export function draw<T>(make: () => T): T {
   return drawIn(region, make);
 }
 
-function drawIn(at: Region | undefined, make: () => number): number {
+function drawIn<T>(at: Region | undefined, make: () => T): T {
   if (at === undefined) return make();
   if (!at.again) {
     const value = drawIn(at.parent, make);
     at.draws.push(value);
     return value;
   }
-  const value = at.draws.at(at.next++);
-  if (value === undefined) throw new UsageError('recompute: the function drew more random numbers when it ran again; it must do the same each time');
-  return value;
+  if (at.next >= at.draws.length) throw new UsageError('recompute: the function drew more random numbers when it ran again; it must do the same each time');
+  return at.draws[at.next++] as T;
 }
 
-function inRegion<T>(draws: number[], again: boolean, fn: () => T): T {
+function inRegion<T>(draws: unknown[], again: boolean, fn: () => T): T {
   const before = region;
   region = { parent: before, draws, again, next: 0 };
   try {

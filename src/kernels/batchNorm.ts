@@ -23,6 +23,9 @@ const [WIDE, NARROW] = [wide, narrow].map((lanes, i) => {
 /** Rows that are worth an invocation's sums: each leaves two numbers a channel to be merged. */
 const LEAST_ROWS = 16;
 
+/** What a grid's first dimension takes, and kernels do not look at the others. */
+const MOST_CHANNELS = 2 ** 21;
+
 /** x as [rows, channels], in floats. */
 interface Extents {
   readonly rows: number;
@@ -64,6 +67,7 @@ function run(gpu: Gpu, entry: Entry, extents: Extents, tensors: Readonly<Record<
   const { chunks = 1, eps = 0, momentum = 0, update = false, constants } = options;
   const width = widthOf(extents);
   const channels = extents.channels / width;
+  if (channels > MOST_CHANNELS) throw new ShapeError(`batch_norm: ${extents.channels} channels are more than a kernel can take (${width * MOST_CHANNELS})`);
   const kernel = (width === 4 ? WIDE : NARROW)[entry];
   const merges = entry === 'merge' || entry === 'backward_merge';
   // A CPU adapter has as many lanes; more only wait for each other.

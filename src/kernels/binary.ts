@@ -3,15 +3,24 @@ import { ShapeError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
-import grid from '../../shaders/lib/grid.wgsl?raw';
+import narrow from '../../shaders/lib/narrow.wgsl?raw';
+import wide from '../../shaders/lib/wide.wgsl?raw';
 import source from '../../shaders/binary.wgsl?raw';
-import { elements, sameShape } from './launch';
+import { elements, fours, sameShape, strided } from './launch';
 
-const [same, repeat, broadcast] = ['same', 'repeat', 'broadcast'].map(
-  (entry) => new Kernel(`binary ${entry}`, [grid, source], entry),
-);
+const KERNELS = {
+  same: new Kernel('binary same', [wide, source], 'same'),
+  number: new Kernel('binary number', [wide, source], 'number'),
+  repeat: new Kernel('binary repeat', [wide, source], 'repeat'),
+  repeatNarrow: new Kernel('binary repeat (narrow)', [narrow, source], 'repeat'),
+  broadcast: new Kernel('binary broadcast', [narrow, source], 'broadcast'),
+  expand: new Kernel('expand', [narrow, source], 'expand'),
+};
 
 const MAX_AXES = 6;
+
+/** Elements of a repeated side that a grid's first dimension takes. */
+const MOST_REPEATED = 2 ** 21;
 
 /** The shape two tensors broadcast to. @throws ShapeError when an axis differs and neither side is 1. */
 function broadcastShape(op: string, a: readonly number[], b: readonly number[]): number[] {
@@ -39,15 +48,29 @@ export function mul(a: Tensor, b: Tensor): Tensor {
   return binary('mul', a, b);
 }
 
+/** `factor * x` repeated to `shape`, along axes where `x` has 1 or none. The gradient of a sum. */
+export function expand(x: Tensor, shape: readonly number[], factor: number): Tensor {
+  if (!sameShape(broadcastShape('expand', x.shape, shape), shape)) throw new ShapeError(`expand: ${formatShape(x.shape)} does not repeat to ${formatShape(shape)}`);
+  const out = Tensor.empty(x.gpu, shape);
+  const params = { size: out.size, period: 1, rows: 1, multiply: 0, factor, ...axes(shape, x.shape, x.shape) };
+  x.gpu.dispatch(KERNELS.expand, { a: x.storage, out: out.storage }, params, strided(x.gpu, out.size));
+  return out;
+}
+
 function binary(op: 'add' | 'mul', a: Tensor, b: Tensor): Tensor {
   const shape = broadcastShape(op, a.shape, b.shape);
-  const out = Tensor.empty(a.gpu, shape);
-  const multiply = op === 'mul' ? 1 : 0;
-  const size = out.size;
+  const { gpu } = a;
+  const out = Tensor.empty(gpu, shape);
   const bindings = { a: a.storage, b: b.storage, out: out.storage };
-  const params = { size, period: b.size, multiply, ...axes(shape, a.shape, b.shape) };
-  const direct = sameShape(a.shape, b.shape) ? same : sameShape(a.shape, shape) && repeats(b.shape, shape) ? repeat : broadcast;
-  a.gpu.dispatch(direct, bindings, params, elements(size));
+  const params = { size: fours(out), period: 1, rows: 1, multiply: op === 'mul' ? 1 : 0, factor: 1, ...axes(shape, a.shape, b.shape) };
+  if (sameShape(a.shape, b.shape)) gpu.dispatch(KERNELS.same, bindings, params, strided(gpu, fours(out)));
+  else if (sameShape(a.shape, shape) && b.size === 1) gpu.dispatch(KERNELS.number, bindings, params, strided(gpu, fours(out)));
+  else if (sameShape(a.shape, shape) && b.size <= MOST_REPEATED && repeats(b.shape, shape)) {
+    const width = b.size % 4 === 0 ? 4 : 1;
+    const [size, period] = [out.size / width, b.size / width];
+    const rows = Math.max(1, Math.min(Math.ceil((gpu.adapter.software ? 4096 : 2 ** 20) / period), size / period));
+    gpu.dispatch(width === 4 ? KERNELS.repeat : KERNELS.repeatNarrow, bindings, { ...params, size, period, rows }, elements(rows * period));
+  } else gpu.dispatch(KERNELS.broadcast, bindings, { ...params, size: out.size }, strided(gpu, out.size));
   return out;
 }
 

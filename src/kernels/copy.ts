@@ -6,36 +6,39 @@ import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
 import copySource from '../../shaders/copy.wgsl?raw';
 import fillSource from '../../shaders/fill.wgsl?raw';
-import grid from '../../shaders/lib/grid.wgsl?raw';
-import { axisOf, elements } from './launch';
+import narrowLib from '../../shaders/lib/narrow.wgsl?raw';
+import wideLib from '../../shaders/lib/wide.wgsl?raw';
+import { axisOf, fours, strided } from './launch';
 
-const fillKernel = new Kernel('fill', [grid, fillSource], 'fill');
-const scaleKernel = new Kernel('scale', [grid, fillSource], 'scale');
-const slabKernel = new Kernel('copy_slab', [grid, copySource], 'copy_slab');
+const fillKernel = new Kernel('fill', [fillSource], 'fill');
+const scaleKernel = new Kernel('scale', [fillSource], 'scale');
+const slabKernels = { wide: new Kernel('copy_slab', [wideLib, copySource], 'copy_slab'), narrow: new Kernel('copy_slab (narrow)', [narrowLib, copySource], 'copy_slab') };
 
 /** A tensor of one value. */
 export function fill(gpu: Gpu, shape: readonly number[], value: number): Tensor {
   const out = Tensor.empty(gpu, shape);
-  gpu.dispatch(fillKernel, { out: out.storage }, { size: out.size, value }, elements(out.size));
+  gpu.dispatch(fillKernel, { out: out.storage }, { size: fours(out), value }, strided(gpu, fours(out)));
   return out;
 }
 
 /** `factor * x`. */
 export function scale(x: Tensor, factor: number): Tensor {
   const out = Tensor.empty(x.gpu, x.shape);
-  x.gpu.dispatch(scaleKernel, { x: x.storage, out: out.storage }, { size: x.size, value: factor }, elements(x.size));
+  x.gpu.dispatch(scaleKernel, { x: x.storage, out: out.storage }, { size: fours(x), value: factor }, strided(x.gpu, fours(x)));
   return out;
 }
 
 /** Copies `extent` positions of an axis from `from` into `to`, both seen as [outer, axis, inner]. */
 function copySlab(from: Tensor, fromStart: number, to: Tensor, toStart: number, axis: number, extent: number): void {
-  const inner = sizeOf(from.shape.slice(axis + 1));
+  const length = sizeOf(from.shape.slice(axis + 1));
+  const width = length % 4 === 0 ? 4 : 1;
+  const inner = length / width;
   const size = sizeOf(from.shape.slice(0, axis)) * extent * inner;
   from.gpu.dispatch(
-    slabKernel,
+    width === 4 ? slabKernels.wide : slabKernels.narrow,
     { source_data: from.storage, target_data: to.storage },
     { size, inner, extent, from_extent: from.shape[axis], from_start: fromStart, to_extent: to.shape[axis], to_start: toStart },
-    elements(size),
+    strided(from.gpu, size),
   );
 }
 

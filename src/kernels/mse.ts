@@ -2,13 +2,12 @@
 import { ShapeError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
-import grid from '../../shaders/lib/grid.wgsl?raw';
 import source from '../../shaders/mse.wgsl?raw';
-import { elements, sameShape } from './launch';
+import { fours, sameShape, strided } from './launch';
 import { mean } from './reduce';
 
-const forward = new Kernel('squared_error', [grid, source], 'squared_error');
-const backward = new Kernel('squared_error_backward', [grid, source], 'squared_error_backward');
+const forward = new Kernel('squared_error', [source], 'squared_error');
+const backward = new Kernel('squared_error_backward', [source], 'squared_error_backward');
 
 /** Mean of (x - target)^2 over all elements, a scalar. */
 export function mse(x: Tensor, target: Tensor): Tensor {
@@ -17,7 +16,7 @@ export function mse(x: Tensor, target: Tensor): Tensor {
   }
   const squares = Tensor.empty(x.gpu, x.shape);
   const bindings = { x: x.storage, goal: target.storage, out: squares.storage };
-  x.gpu.dispatch(forward, bindings, { size: x.size, factor: 1 }, elements(x.size));
+  x.gpu.dispatch(forward, bindings, { size: fours(x), factor: 1 }, strided(x.gpu, fours(x)));
   return mean(squares);
 }
 
@@ -25,6 +24,6 @@ export function mse(x: Tensor, target: Tensor): Tensor {
 export function mseBackward(x: Tensor, target: Tensor, dy: Tensor, sign: 1 | -1): Tensor {
   const out = Tensor.empty(x.gpu, x.shape);
   const bindings = { x: x.storage, goal: target.storage, dy: dy.storage, out: out.storage };
-  x.gpu.dispatch(backward, bindings, { size: x.size, factor: (2 * sign) / x.size }, elements(x.size));
+  x.gpu.dispatch(backward, bindings, { size: fours(x), factor: (2 * sign) / x.size }, strided(x.gpu, fours(x)));
   return out;
 }

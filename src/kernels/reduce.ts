@@ -2,11 +2,12 @@
 import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
-import grid from '../../shaders/lib/grid.wgsl?raw';
+import narrow from '../../shaders/lib/narrow.wgsl?raw';
+import wide from '../../shaders/lib/wide.wgsl?raw';
 import source from '../../shaders/reduce.wgsl?raw';
-import { axisOf, elements } from './launch';
+import { axisOf, strided } from './launch';
 
-const kernel = new Kernel('reduce_sum', [grid, source], 'reduce_sum');
+const kernels = { wide: new Kernel('reduce_sum', [wide, source], 'reduce_sum'), narrow: new Kernel('reduce_sum (narrow)', [narrow, source], 'reduce_sum') };
 
 /** Positions that one invocation adds up: long enough to be worth a launch, short enough to spread and to keep digits. */
 const CHUNK = 128;
@@ -54,16 +55,17 @@ export function mean(x: Tensor, axes?: readonly number[], keepdim = false): Tens
 function sumRun(x: Tensor, begin: number, end: number, factor: number, square: boolean, target: Tensor | undefined): Tensor {
   const outer = sizeOf(x.shape.slice(0, begin));
   const inner = sizeOf(x.shape.slice(end));
+  const width = inner % 4 === 0 ? 4 : 1;
   let extent = sizeOf(x.shape.slice(begin, end));
   let current = x;
   for (let pass = 0; ; pass++) {
     const chunks = Math.max(1, Math.ceil(extent / CHUNK));
     const out = chunks === 1 && target ? target.view([outer, 1, inner]) : Tensor.empty(x.gpu, [outer, chunks, inner]);
     x.gpu.dispatch(
-      kernel,
+      width === 4 ? kernels.wide : kernels.narrow,
       { x: current.storage, out: out.storage },
-      { outputs: out.size, extent, inner, chunks, chunk: CHUNK, factor: chunks === 1 ? factor : 1, square: square && pass === 0 ? 1 : 0 },
-      elements(out.size),
+      { outputs: out.size / width, extent, inner: inner / width, chunks, factor: chunks === 1 ? factor : 1, square: square && pass === 0 ? 1 : 0 },
+      strided(x.gpu, out.size / width),
     );
     if (current !== x) current.dispose();
     if (chunks === 1) return out;

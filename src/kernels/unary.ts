@@ -1,10 +1,9 @@
 /** Elementwise functions of one tensor, and their gradients. */
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
-import floatLib from '../../shaders/lib/float.wgsl?raw';
-import grid from '../../shaders/lib/grid.wgsl?raw';
+import wide from '../../shaders/lib/wide.wgsl?raw';
 import source from '../../shaders/unary.wgsl?raw';
-import { elements } from './launch';
+import { fours, strided } from './launch';
 
 /** Each function with its entry points. `from` says whether the gradient is taken from the input or the output. */
 const FUNCTIONS = {
@@ -19,7 +18,7 @@ export type UnaryName = keyof typeof FUNCTIONS;
 const KERNELS = Object.fromEntries(
   Object.values(FUNCTIONS)
     .flatMap(({ forward, backward }) => [forward, backward])
-    .map((entry) => [entry, new Kernel(entry, [floatLib, grid, source], entry)]),
+    .map((entry) => [entry, new Kernel(entry, [wide, source], entry)]),
 );
 
 /** Whether the backward of `name` reads the forward's input or its output. */
@@ -31,7 +30,7 @@ export function unarySaves(name: UnaryName): 'input' | 'output' {
 export function unary(name: UnaryName, x: Tensor): Tensor {
   const out = Tensor.empty(x.gpu, x.shape);
   const bindings = { x: x.storage, out: out.storage };
-  x.gpu.dispatch(KERNELS[FUNCTIONS[name].forward], bindings, { size: x.size }, elements(x.size));
+  x.gpu.dispatch(KERNELS[FUNCTIONS[name].forward], bindings, { size: fours(x) }, strided(x.gpu, fours(x)));
   return out;
 }
 
@@ -39,6 +38,6 @@ export function unary(name: UnaryName, x: Tensor): Tensor {
 export function unaryBackward(name: UnaryName, saved: Tensor, dy: Tensor): Tensor {
   const out = Tensor.empty(dy.gpu, dy.shape);
   const bindings = { x: saved.storage, dy: dy.storage, out: out.storage };
-  dy.gpu.dispatch(KERNELS[FUNCTIONS[name].backward], bindings, { size: dy.size }, elements(dy.size));
+  dy.gpu.dispatch(KERNELS[FUNCTIONS[name].backward], bindings, { size: fours(dy) }, strided(dy.gpu, fours(dy)));
   return out;
 }

@@ -116,12 +116,15 @@ export class Dropout extends Module {
 
   forward(x: Tensor): Tensor {
     if (!this.training || this.p === 0) return x;
-    const seed = draw(() => {
-      // Multiplying by an odd constant spreads consecutive calls over all seeds.
-      const call = Math.imul(this.#calls, 0x9e3779b1);
-      if (!x.gpu.dry) this.#calls++;
-      return (this.#seed + call) >>> 0;
+    // A captured function draws before each replay, and where it runs again in the backward it sees the same draw.
+    const drawn = draw(() => {
+      const now = { seed: 0 };
+      x.gpu.everyStep(() => {
+        // Multiplying by an odd constant spreads consecutive calls over all seeds.
+        now.seed = (this.#seed + Math.imul(this.#calls++, 0x9e3779b1)) >>> 0;
+      });
+      return now;
     });
-    return dropout(x, this.p, seed);
+    return dropout(x, this.p, () => drawn.seed);
   }
 }

@@ -4,7 +4,7 @@ import { dropout as dropoutKernel } from '../../kernels/dropout';
 import { sum as sumKernel } from '../../kernels/reduce';
 import { unary, unaryBackward, unarySaves, type UnaryName } from '../../kernels/unary';
 import { sameShape } from '../../kernels/launch';
-import type { Tensor } from '../../tensor';
+import { Tensor } from '../../tensor';
 import { defineOp } from '../op';
 
 function defineUnary(name: UnaryName): (x: Tensor) => Tensor {
@@ -62,12 +62,19 @@ function sumTo(dy: Tensor, shape: readonly number[]): Tensor {
   return (axes.length > 0 ? sumKernel(dy, axes) : dy).view(shape);
 }
 
-const dropoutOp = defineOp<readonly [Tensor], [number, number]>('dropout', {
-  forward: (_, [x], p, seed) => dropoutKernel(x, p, seed),
-  backward: (_, dy, __, p, seed) => [dropoutKernel(dy, p, seed)],
+const dropoutOp = defineOp<readonly [Tensor], [number, () => number]>('dropout', {
+  forward(context, [x], p, seed) {
+    const held = new Tensor(x.gpu, [1], 'i32', x.gpu.stepValues(4, () => Uint32Array.of(seed())));
+    context.save(held);
+    return dropoutKernel(x, p, held);
+  },
+  backward: ({ saved }, dy, _, p) => [dropoutKernel(dy, p, saved[0])],
 });
 
-/** Zeroes elements with probability `p`, scaling the rest by `1 / (1 - p)`. The mask is a function of `seed`, a u32. */
-export function dropout(x: Tensor, p: number, seed: number): Tensor {
-  return p === 0 ? x : dropoutOp([x], p, seed);
+/**
+ * Zeroes elements with probability `p`, scaling the rest by `1 / (1 - p)`. The mask is a function of `seed`, a u32.
+ * Given as a function it is asked now, and in a captured function before each replay.
+ */
+export function dropout(x: Tensor, p: number, seed: number | (() => number)): Tensor {
+  return p === 0 ? x : dropoutOp([x], p, typeof seed === 'number' ? () => seed : seed);
 }
