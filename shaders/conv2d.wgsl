@@ -42,6 +42,9 @@ struct Params {
 }
 
 alias Column = vec4f;
+// The same in memory, where elements may be f16; what is computed with is f32.
+alias Element = f32;
+alias Stored = vec4f;
 const TILE_P = 8u;
 const TILE_N = 2u;
 const STEPS = 1u; // must divide the channels
@@ -50,12 +53,12 @@ const WORKGROUP_N = 8u;
 const OWN = TILE_P / LANES; // pixels that one invocation reads
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<Column>;
+@group(0) @binding(1) var<storage, read> x: array<Element>;
+@group(0) @binding(2) var<storage, read> weight: array<Stored>;
 @group(0) @binding(3) var<storage, read> scale: array<Column>;
 @group(0) @binding(4) var<storage, read> bias: array<Column>;
-@group(0) @binding(5) var<storage, read> residual: array<Column>;
-@group(0) @binding(6) var<storage, read_write> out: array<Column>;
+@group(0) @binding(5) var<storage, read> residual: array<Stored>;
+@group(0) @binding(6) var<storage, read_write> out: array<Stored>;
 
 @compute @workgroup_size(WORKGROUP_N, WORKGROUP_P)
 fn conv2d(
@@ -110,8 +113,8 @@ fn conv2d(
         var w: array<array<Column, TILE_N>, STEPS>;
         var own: array<array<f32, OWN>, STEPS>;
         for (var s = 0u; s < STEPS; s++) {
-          for (var n = 0u; n < TILE_N; n++) { w[s][n] = weight[at + beside[n]]; }
-          for (var p = 0u; p < OWN; p++) { own[s][p] = select(0.0, x[start[p] + c + s], inside[p]); }
+          for (var n = 0u; n < TILE_N; n++) { w[s][n] = Column(weight[at + beside[n]]); }
+          for (var p = 0u; p < OWN; p++) { own[s][p] = select(0.0, f32(x[start[p] + c + s]), inside[p]); }
           at += width;
         }
         for (var o = 0u; o < OWN; o++) {
@@ -140,10 +143,10 @@ fn conv2d(
     for (var n = 0u; n < TILE_N; n++) {
       if (at < params.pixels && column + n < params.columns) {
         var v = sum[p / LANES][p % LANES][n] * factor[n] + shift[n];
-        if (params.residual == 1u) { v += residual[to + n]; }
+        if (params.residual == 1u) { v += Column(residual[to + n]); }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
-        out[to + n] = v;
+        out[to + n] = Stored(v);
       }
     }
   }

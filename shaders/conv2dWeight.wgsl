@@ -24,6 +24,9 @@ struct Params {
 }
 
 alias Column = vec4f;
+// The same in memory, where elements may be f16; what is computed with, and the result, is f32.
+alias Element = f32;
+alias Stored = vec4f;
 const TILE_R = 8u;
 const TILE_N = 2u;
 const STEPS = 1u;
@@ -32,8 +35,8 @@ const WORKGROUP_N = 8u;
 const OWN = TILE_R / LANES; // rows that one invocation reads
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<Column>;
+@group(0) @binding(1) var<storage, read> x: array<Element>;
+@group(0) @binding(2) var<storage, read> dy: array<Stored>;
 @group(0) @binding(3) var<storage, read_write> out: array<Column>; // [chunks, kernel_y, kernel_x, channels, groups * columns]
 
 // Where the tap that is `shift` columns to the right lies inside the image: x <= output column < y.
@@ -98,8 +101,8 @@ fn conv2d_weight(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_
         var d: array<array<Column, TILE_N>, STEPS>;
         var own: array<array<f32, OWN>, STEPS>;
         for (var s = 0u; s < STEPS; s++) {
-          for (var n = 0u; n < TILE_N; n++) { d[s][n] = dy[at + s * width + beside[n]]; }
-          for (var r = 0u; r < OWN; r++) { own[s][r] = x[start + i32(s * params.stride_x * depth) + offset[r]]; }
+          for (var n = 0u; n < TILE_N; n++) { d[s][n] = Column(dy[at + s * width + beside[n]]); }
+          for (var r = 0u; r < OWN; r++) { own[s][r] = f32(x[start + i32(s * params.stride_x * depth) + offset[r]]); }
         }
         for (var o = 0u; o < OWN; o++) {
           for (var l = 0u; l < LANES; l++) {
@@ -112,13 +115,13 @@ fn conv2d_weight(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_
       } else {
         // At the border the taps outside are left out: d may be infinite, so a factor of zero would not do.
         var d: array<Column, TILE_N>;
-        for (var n = 0u; n < TILE_N; n++) { d[n] = dy[at + beside[n]]; }
+        for (var n = 0u; n < TILE_N; n++) { d[n] = Column(dy[at + beside[n]]); }
         var own: array<f32, OWN>;
         var reached: array<f32, OWN>;
         for (var r = 0u; r < OWN; r++) {
           let within = ox >= inside[r].x && ox < inside[r].y;
           reached[r] = select(0.0, 1.0, within);
-          own[r] = x[select(0, start + offset[r], within)];
+          own[r] = f32(x[select(0, start + offset[r], within)]);
         }
         for (var r = 0u; r < TILE_R; r++) {
           let v = broadcast(own[r / LANES], r % LANES);

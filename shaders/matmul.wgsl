@@ -20,6 +20,9 @@ struct Params {
 }
 
 alias Column = vec4f;
+// The same in memory, where elements may be f16; what is computed with is f32.
+alias Element = f32;
+alias Stored = vec4f;
 const TILE_M = 8u;
 const TILE_N = 2u;
 const STEPS = 1u; // must divide the depth
@@ -28,12 +31,12 @@ const WORKGROUP_N = 8u;
 const OWN = TILE_M / LANES; // rows that one invocation reads
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<Column>;
+@group(0) @binding(1) var<storage, read> a: array<Element>;
+@group(0) @binding(2) var<storage, read> b: array<Stored>;
 @group(0) @binding(3) var<storage, read> scale: array<Column>;
 @group(0) @binding(4) var<storage, read> bias: array<Column>;
-@group(0) @binding(5) var<storage, read> residual: array<Column>;
-@group(0) @binding(6) var<storage, read_write> out: array<Column>;
+@group(0) @binding(5) var<storage, read> residual: array<Stored>;
+@group(0) @binding(6) var<storage, read_write> out: array<Stored>;
 
 @compute @workgroup_size(WORKGROUP_N, WORKGROUP_M)
 fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id) local: vec3u) {
@@ -58,8 +61,8 @@ fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id
     var w: array<array<Column, TILE_N>, STEPS>;
     var own: array<array<f32, OWN>, STEPS>;
     for (var s = 0u; s < STEPS; s++) {
-      for (var n = 0u; n < TILE_N; n++) { w[s][n] = b[at[n] + (k + s) * params.b_row]; }
-      for (var m = 0u; m < OWN; m++) { own[s][m] = a[start[m] + (k + s) * params.a_col]; }
+      for (var n = 0u; n < TILE_N; n++) { w[s][n] = Column(b[at[n] + (k + s) * params.b_row]); }
+      for (var m = 0u; m < OWN; m++) { own[s][m] = f32(a[start[m] + (k + s) * params.a_col]); }
     }
     for (var o = 0u; o < OWN; o++) {
       for (var l = 0u; l < LANES; l++) {
@@ -83,10 +86,10 @@ fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_id
       if (row + m < params.rows && column + n < params.columns) {
         let to = (batch * params.rows + row + m) * params.columns + column + n;
         var v = sum[m / LANES][m % LANES][n] * factor[n] + shift[n];
-        if (params.residual == 1u) { v += residual[to]; }
+        if (params.residual == 1u) { v += Column(residual[to]); }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
-        out[to] = v;
+        out[to] = Stored(v);
       }
     }
   }

@@ -8,12 +8,13 @@ struct Params {
   matrices: u32, // batch * groups
 }
 
+alias Element = f32;
 const RUN = 8u;
 const WORKGROUP = 64u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Element>;
+@group(0) @binding(2) var<storage, read_write> out: array<Element>;
 
 @compute @workgroup_size(WORKGROUP)
 fn transpose(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {

@@ -2,15 +2,20 @@
  * Convolution in two dimensions and its gradients. Images are [N, H, W, C], weights [kh, kw, in / groups, out].
  * Each of the three is a family of algorithms; the plain ones are in conv2dDirect.ts.
  */
+import type { Gpu } from '../gpu/gpu';
 import { ShapeError, formatShape } from '../errors';
-import { Tensor } from '../tensor';
+import { Tensor, type FloatDtype } from '../tensor';
+import { commonDtype } from './cast';
 import { directCandidates, directInputCandidates, directWeightCandidates } from './conv2dDirect';
 import { conv2dShape, type ConvOptions } from './conv2dShape';
+import { workgroupWeightCandidates } from './conv2dWeightWorkgroup';
+import { workgroupConvCandidates, workgroupInputCandidates } from './conv2dWorkgroup';
+import { depthwiseCandidates, depthwiseInputCandidates, depthwiseWeightCandidates } from './depthwise';
 import { assertEpilogue, type Epilogue } from './epilogue';
 import { launch, type Candidate, type Family } from './family';
 import { sameShape } from './launch';
-import { launchMatmul, rounded } from './matmul';
-import { winogradCandidates, winogradInputCandidates } from './winograd';
+import { classSuffix, launchMatmul, rounded } from './matmul';
+import { winogradCandidates, winogradInputCandidates, winogradPays } from './winograd';
 
 export { conv2dShape, type ConvOptions };
 
@@ -19,6 +24,11 @@ export interface ConvShape {
   readonly x: readonly number[];
   readonly weight: readonly number[];
   readonly options: ConvOptions;
+  /**
+   * Of the images, weights and the output in memory. Sums, scale and bias are f32, and so is a weight's gradient.
+   * Default f32.
+   */
+  readonly dtype?: FloatDtype;
 }
 
 export interface ConvOperands extends Epilogue {
@@ -43,13 +53,15 @@ export interface ConvWeightOperands {
 
 /**
  * Convolves `x` with `weight` as PyTorch's `conv2d` does (a correlation; padding is with zeros).
- * @throws ShapeError when the shapes or options do not fit.
+ * Of f16 operands the output is f16, of sums in f32; scale and bias are f32.
+ * @throws ShapeError when the shapes or options do not fit; DtypeError when the operands' types differ.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions, epilogue: Epilogue = {}): Tensor {
   const shape = conv2dShape(x.shape, weight.shape, options);
   assertEpilogue('conv2d', epilogue, shape);
-  const out = Tensor.empty(x.gpu, shape);
-  launch(conv2dFamily, x.gpu, { x: x.shape, weight: weight.shape, options }, { x, weight, out, ...epilogue });
+  const dtype = commonDtype('conv2d', { x, weight, residual: epilogue.residual });
+  const out = Tensor.empty(x.gpu, shape, dtype);
+  launch(conv2dFamily, x.gpu, { x: x.shape, weight: weight.shape, options, dtype }, { x, weight, out, ...epilogue });
   return out;
 }
 
@@ -59,27 +71,37 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions, epilogue
  */
 export function conv2dBackwardInput(dy: Tensor, weight: Tensor, xShape: readonly number[], options: ConvOptions): Tensor {
   assertGradient(dy, conv2dShape(xShape, weight.shape, options));
-  const out = Tensor.empty(dy.gpu, xShape);
-  launch(conv2dInputFamily, dy.gpu, { x: xShape, weight: weight.shape, options }, { dy, weight, out });
+  const dtype = commonDtype('conv2d backward', { dy, weight });
+  const out = Tensor.empty(dy.gpu, xShape, dtype);
+  launch(conv2dInputFamily, dy.gpu, { x: xShape, weight: weight.shape, options, dtype }, { dy, weight, out });
   return out;
 }
 
-/** Gradient with respect to the weight, of shape `weightShape`. */
+/** Gradient with respect to the weight, of shape `weightShape`; f32, also of f16 operands. */
 export function conv2dBackwardWeight(x: Tensor, dy: Tensor, weightShape: readonly number[], options: ConvOptions): Tensor {
   assertGradient(dy, conv2dShape(x.shape, weightShape, options));
   const out = Tensor.empty(x.gpu, weightShape);
-  launch(conv2dWeightFamily, x.gpu, { x: x.shape, weight: weightShape, options }, { x, dy, out });
+  const dtype = commonDtype('conv2d backward', { x, dy });
+  launch(conv2dWeightFamily, x.gpu, { x: x.shape, weight: weightShape, options, dtype }, { x, dy, out });
   return out;
 }
 
 export const conv2dFamily: Family<ConvShape, ConvOperands> = {
   name: 'conv2d',
   candidates(gpu, shape) {
-    return [...inOrder(gpu.adapter.software, directCandidates(gpu, shape), productCandidates(shape)), ...winogradCandidates(gpu, shape)];
+    if (shape.dtype === 'f16') return inOrder(gpu, { direct: directCandidates(gpu, shape), product: productCandidates(shape) });
+    return inOrder(gpu, {
+      depthwise: depthwiseCandidates(gpu, shape),
+      direct: directCandidates(gpu, shape),
+      product: productCandidates(shape),
+      workgroup: workgroupConvCandidates(gpu, shape),
+      winograd: winogradCandidates(gpu, shape),
+      winogradPays: winogradPays(gpu, shape, 'forward'),
+    });
   },
   classOf,
   operands(gpu, shape, random) {
-    return { ...images(gpu, shape, random), ...filters(gpu, shape, random), out: Tensor.empty(gpu, outputOf(shape)) };
+    return { ...images(gpu, shape, random), ...filters(gpu, shape, random), out: Tensor.empty(gpu, outputOf(shape), shape.dtype) };
   },
   operations,
 };
@@ -87,18 +109,33 @@ export const conv2dFamily: Family<ConvShape, ConvOperands> = {
 export const conv2dInputFamily: Family<ConvShape, ConvInputOperands> = {
   name: 'conv2d_backward_input',
   candidates(gpu, shape) {
-    return [...inOrder(gpu.adapter.software, directInputCandidates(gpu, shape), productInputCandidates(shape)), ...winogradInputCandidates(gpu, shape)];
+    if (shape.dtype === 'f16') return inOrder(gpu, { direct: directInputCandidates(gpu, shape), product: productInputCandidates(shape) });
+    return inOrder(gpu, {
+      depthwise: depthwiseInputCandidates(gpu, shape),
+      direct: directInputCandidates(gpu, shape),
+      product: productInputCandidates(shape),
+      workgroup: workgroupInputCandidates(gpu, shape),
+      winograd: winogradInputCandidates(gpu, shape),
+      winogradPays: winogradPays(gpu, shape, 'input'),
+    });
   },
   classOf,
   operands(gpu, shape, random) {
-    return { ...gradients(gpu, shape, random), ...filters(gpu, shape, random), out: Tensor.empty(gpu, shape.x) };
+    return { ...gradients(gpu, shape, random), ...filters(gpu, shape, random), out: Tensor.empty(gpu, shape.x, shape.dtype) };
   },
   operations,
 };
 
 export const conv2dWeightFamily: Family<ConvShape, ConvWeightOperands> = {
   name: 'conv2d_backward_weight',
-  candidates: directWeightCandidates,
+  candidates(gpu, shape) {
+    if (shape.dtype === 'f16') return directWeightCandidates(gpu, shape);
+    return inOrder(gpu, {
+      depthwise: depthwiseWeightCandidates(gpu, shape),
+      direct: directWeightCandidates(gpu, shape),
+      workgroup: workgroupWeightCandidates(gpu, shape),
+    });
+  },
   classOf,
   operands(gpu, shape, random) {
     return { ...images(gpu, shape, random), ...gradients(gpu, shape, random), out: Tensor.empty(gpu, shape.weight) };
@@ -106,9 +143,21 @@ export const conv2dWeightFamily: Family<ConvShape, ConvWeightOperands> = {
   operations,
 };
 
-/** Registers first on a CPU adapter, the matrix product, which may use workgroup memory, on a GPU. */
-function inOrder<O>(software: boolean, direct: readonly Candidate<O>[], product: readonly Candidate<O>[]): Candidate<O>[] {
-  return software ? [...direct, ...product] : [...product, ...direct];
+/** Candidates by algorithm. */
+interface Algorithms<O> {
+  readonly depthwise?: readonly Candidate<O>[];
+  readonly direct: readonly Candidate<O>[];
+  readonly product?: readonly Candidate<O>[];
+  readonly workgroup?: readonly Candidate<O>[];
+  readonly winograd?: readonly Candidate<O>[];
+  readonly winogradPays?: boolean;
+}
+
+/** Special methods first where they fit, then registers on a CPU adapter, and on a GPU what may use workgroup memory. */
+function inOrder<O>({ adapter }: Gpu, found: Algorithms<O>): Candidate<O>[] {
+  const { depthwise = [], direct, product = [], workgroup = [], winograd = [], winogradPays: pays } = found;
+  const general = adapter.software ? [...direct, ...product, ...workgroup] : [...product, ...workgroup, ...direct];
+  return pays ? [...depthwise, ...winograd, ...general] : [...depthwise, ...general, ...winograd];
 }
 
 /** A 1 x 1 convolution that moves nothing is the product of [pixels, in] and [in, out]. */
@@ -132,8 +181,8 @@ function productExtents({ x: [images, height, width], weight: [, , k, n] }: Conv
   return { m: images * height * width, n, k };
 }
 
-function classOf({ x: [n, h, w], weight, options: { stride, padding, dilation, groups } }: ConvShape): string {
-  return `n${rounded(n)} ${rounded(h)}x${rounded(w)} w${weight.join('x')} s${stride.join()} p${padding.join()} d${dilation.join()} g${groups}`;
+function classOf({ x: [n, h, w], weight, options: { stride, padding, dilation, groups }, dtype }: ConvShape): string {
+  return `n${rounded(n)} ${rounded(h)}x${rounded(w)} w${weight.join('x')} s${stride.join()} p${padding.join()} d${dilation.join()} g${groups}${classSuffix(dtype)}`;
 }
 
 function operations(shape: ConvShape): number {
@@ -147,20 +196,20 @@ function outputOf({ x, weight, options }: ConvShape): readonly number[] {
 
 type Make = Parameters<Family<ConvShape, ConvOperands>['operands']>;
 
-function images(...[gpu, { x }, random]: Make): { x: Tensor } {
-  return { x: randomTensor(gpu, x, random) };
+function images(...[gpu, { x, dtype }, random]: Make): { x: Tensor } {
+  return { x: randomTensor(gpu, x, random, dtype) };
 }
 
-function filters(...[gpu, { weight }, random]: Make): { weight: Tensor } {
-  return { weight: randomTensor(gpu, weight, random) };
+function filters(...[gpu, { weight, dtype }, random]: Make): { weight: Tensor } {
+  return { weight: randomTensor(gpu, weight, random, dtype) };
 }
 
 function gradients(...[gpu, shape, random]: Make): { dy: Tensor } {
-  return { dy: randomTensor(gpu, outputOf(shape), random) };
+  return { dy: randomTensor(gpu, outputOf(shape), random, shape.dtype) };
 }
 
-function randomTensor(gpu: Make[0], shape: readonly number[], random: Make[2]): Tensor {
-  return Tensor.fromArray(gpu, shape, random(shape.reduce((a, b) => a * b)));
+function randomTensor(gpu: Make[0], shape: readonly number[], random: Make[2], dtype: FloatDtype | undefined): Tensor {
+  return Tensor.fromArray(gpu, shape, random(shape.reduce((a, b) => a * b)), dtype);
 }
 
 function assertGradient(dy: Tensor, shape: readonly number[]): void {

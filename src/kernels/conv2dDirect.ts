@@ -3,12 +3,12 @@
  * share one kernel (shaders/conv2d.wgsl), the weight gradient has its own (shaders/conv2dWeight.wgsl).
  */
 import type { Gpu } from '../gpu/gpu';
-import { Tensor } from '../tensor';
+import { Tensor, type FloatDtype } from '../tensor';
 import gatherSource from '../../shaders/conv2d.wgsl?raw';
 import weightSource from '../../shaders/conv2dWeight.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape, ConvWeightOperands } from './conv2d';
 import { conv2dShape, forwardWalk, gradientWalks, type Walk } from './conv2dShape';
-import { epilogueBindings, epilogueParams, type Epilogue } from './epilogue';
+import { epilogueBindings, epilogueParams } from './epilogue';
 import type { Candidate } from './family';
 import { sum } from './reduce';
 import { rankTilings, tilingId, TiledKernel, type Tiling } from './tiling';
@@ -20,18 +20,18 @@ const weightKernel = new TiledKernel('conv2d_weight', weightSource, 'R');
 /** Pixels that the weight gradient adds up in one run; longer sums lose digits. */
 const PIXELS = 4096;
 
-export function directCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvOperands>[] {
+export function directCandidates(gpu: Gpu, { x, weight, options, dtype }: ConvShape): Candidate<ConvOperands>[] {
   const shape = conv2dShape(x, weight, options);
   const { stride, padding, dilation, groups } = options;
   const [rows, cols] = [0, 1].map((axis) => forwardWalk(shape[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
   const extents = { columns: weight[3] / groups, groups, rows: shape[0] * shape[1] * shape[2], depth: weight[2] };
   return rankTilings(gpu, extents).map((tiling) => ({
     id: `registers ${tilingId(tiling)}`,
-    run: (operands) => gather(operands, rows, cols, groups, tiling),
+    run: (operands) => gather(operands, rows, cols, groups, tiling, dtype),
   }));
 }
 
-export function directInputCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvInputOperands>[] {
+export function directInputCandidates(gpu: Gpu, { x, weight, options, dtype }: ConvShape): Candidate<ConvInputOperands>[] {
   const { stride, padding, dilation, groups } = options;
   const [kh, kw, perGroup, width] = weight;
   const [rows, cols] = [0, 1].map((axis) => gradientWalks(x[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
@@ -41,7 +41,7 @@ export function directInputCandidates(gpu: Gpu, { x, weight, options }: ConvShap
     run({ dy, weight: straight, out }) {
       const swapped = swapMatrixAxes(straight, [kh * kw, perGroup, groups, width / groups]);
       const turned = swapped.view([kh, kw, width / groups, perGroup * groups]);
-      for (const y of rows) for (const x of cols) gather({ x: dy, weight: turned, out }, y, x, groups, tiling);
+      for (const y of rows) for (const x of cols) gather({ x: dy, weight: turned, out }, y, x, groups, tiling, dtype);
       turned.dispose();
     },
   }));
@@ -57,7 +57,7 @@ export function directWeightCandidates(gpu: Gpu, shape: ConvShape): Candidate<Co
   }));
 }
 
-function weightGradient({ x: source, weight, options }: ConvShape, { x, dy, out }: ConvWeightOperands, tiling: Tiling): void {
+function weightGradient({ x: source, weight, options, dtype }: ConvShape, { x, dy, out }: ConvWeightOperands, tiling: Tiling): void {
   const { gpu } = x;
   const shape = dy.shape;
   const { stride, padding, dilation, groups } = options;
@@ -72,7 +72,7 @@ function weightGradient({ x: source, weight, options }: ConvShape, { x, dy, out 
   const chunks = Math.ceil(imageRows / chunk);
   const partial = chunks === 1 ? out : Tensor.empty(gpu, [chunks, ...weight]);
   gpu.dispatch(
-    weightKernel.variant(tiling),
+    weightKernel.variant(tiling, dtype),
     { x: x.storage, dy: dy.storage, out: partial.storage },
     {
       image_rows: imageRows,
@@ -101,7 +101,7 @@ function weightGradient({ x: source, weight, options }: ConvShape, { x, dy, out 
 }
 
 /** One dispatch of shaders/conv2d.wgsl: every position of the two walks, all channels. */
-function gather(operands: Omit<ConvOperands, keyof Epilogue> & Epilogue, y: Walk, x: Walk, groups: number, tiling: Tiling): void {
+function gather(operands: ConvOperands, y: Walk, x: Walk, groups: number, tiling: Tiling, dtype: FloatDtype | undefined): void {
   const { x: source, weight, out } = operands;
   const [, kernelX, channels, width] = weight.shape;
   const pixels = source.shape[0] * y.extent * x.extent;
@@ -132,7 +132,7 @@ function gather(operands: Omit<ConvOperands, keyof Epilogue> & Epilogue, y: Walk
   const rows = Math.ceil(pixels / tiling.rows / tiling.workgroup[1]);
   const fold = Math.min(Math.max(rows, 1), 32768);
   source.gpu.dispatch(
-    gatherKernel.variant(tiling),
+    gatherKernel.variant(tiling, dtype),
     { x: source.storage, weight: weight.storage, ...epilogueBindings(operands, weight), out: out.storage },
     params,
     [Math.ceil((groups * Math.ceil(columns / tiling.columns)) / tiling.workgroup[0]), fold, Math.ceil(rows / fold)],

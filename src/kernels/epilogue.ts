@@ -1,5 +1,5 @@
 /** What the products (matmul, conv2d) do to each output before it is written, so that it costs no pass of its own. */
-import { ShapeError, formatShape } from '../errors';
+import { DtypeError, ShapeError, formatShape } from '../errors';
 import type { Storage } from '../gpu/buffers';
 import type { Tensor } from '../tensor';
 import { sameShape } from './launch';
@@ -16,13 +16,14 @@ export interface Epilogue {
   readonly relu?: boolean;
 }
 
-/** @throws ShapeError when a part does not fit an output of this shape. */
+/** @throws ShapeError when a part does not fit an output of this shape; DtypeError when a constant is not f32. */
 export function assertEpilogue(op: string, { scale, bias, residual }: Epilogue, shape: readonly number[]): void {
   const columns = shape[shape.length - 1];
   for (const [name, t] of [['scale', scale], ['bias', bias]] as const) {
     if (t && !sameShape(t.shape, [columns])) {
       throw new ShapeError(`${op}: the ${name} must be [${columns}], one value a column of the output, got ${formatShape(t.shape)}`);
     }
+    if (t && t.dtype !== 'f32') throw new DtypeError(`${op}: the ${name} must be f32, whatever the other operands are, got ${t.dtype}; use cast(${name}, 'f32')`);
   }
   if (residual && !sameShape(residual.shape, shape)) {
     throw new ShapeError(`${op}: the residual must have the output's shape ${formatShape(shape)}, got ${formatShape(residual.shape)}`);

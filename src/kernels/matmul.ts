@@ -2,10 +2,12 @@
 import { ShapeError, formatShape } from '../errors';
 import type { Gpu } from '../gpu/gpu';
 import { sizeOf } from '../hostTensor';
-import { Tensor } from '../tensor';
+import { Tensor, type FloatDtype } from '../tensor';
+import { commonDtype } from './cast';
 import { assertEpilogue, type Epilogue } from './epilogue';
 import { launch, type Family } from './family';
 import { sameShape } from './launch';
+import { narrowCandidates } from './matmulNarrow';
 import { registerCandidates } from './matmulRegisters';
 import { workgroupCandidates } from './matmulWorkgroup';
 
@@ -24,6 +26,8 @@ export interface MatmulShape {
   readonly k: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  /** Of both sides, the residual and the product in memory. Sums, scale and bias are f32. Default f32. */
+  readonly dtype?: FloatDtype;
 }
 
 export interface MatmulOperands extends Epilogue {
@@ -34,46 +38,59 @@ export interface MatmulOperands extends Epilogue {
 
 /**
  * `a @ b`: [..., m, k] by [..., k, n] gives [..., m, n]. Leading axes must be equal.
- * @throws ShapeError when the ranks, the leading axes, the inner extents or the epilogue do not fit.
+ * Of f16 operands the product is f16, of sums in f32; scale and bias are f32.
+ * @throws ShapeError when the ranks, the leading axes, the inner extents or the epilogue do not fit; DtypeError when the
+ * operands' types differ.
  */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false, ...epilogue }: MatmulOptions = {}): Tensor {
   const { batchShape, m, n, k } = matmulShape(a.shape, b.shape, transposeA, transposeB);
   const shape = [...batchShape, m, n];
   assertEpilogue('matmul', epilogue, shape);
-  const out = Tensor.empty(a.gpu, shape);
-  launch(matmulFamily, a.gpu, { batch: sizeOf(batchShape), m, n, k, transposeA, transposeB }, { a, b, out, ...epilogue });
+  const dtype = commonDtype('matmul', { a, b, residual: epilogue.residual });
+  const out = Tensor.empty(a.gpu, shape, dtype);
+  launch(matmulFamily, a.gpu, { batch: sizeOf(batchShape), m, n, k, transposeA, transposeB, dtype }, { a, b, out, ...epilogue });
   return out;
 }
 
 /** `a` [m, k] by `b` [k, n], or [n, k] with `transposeB`, into `out`: for kernels whose work is a product. */
 export function launchMatmul(m: number, n: number, k: number, operands: MatmulOperands, transposeB = false, batch = 1): void {
-  launch(matmulFamily, operands.a.gpu, { batch, m, n, k, transposeA: false, transposeB }, operands);
+  const dtype = operands.a.dtype === 'f16' ? 'f16' : 'f32';
+  launch(matmulFamily, operands.a.gpu, { batch, m, n, k, transposeA: false, transposeB, dtype }, operands);
 }
 
 export const matmulFamily: Family<MatmulShape, MatmulOperands> = {
   name: 'matmul',
 
   candidates(gpu: Gpu, shape: MatmulShape) {
-    const [registers, workgroup] = [registerCandidates(gpu, shape), workgroupCandidates(gpu, shape)];
-    // Workgroup memory saves reads on a GPU; on a CPU adapter it is memory like any other.
-    return gpu.adapter.software || Math.min(shape.m, shape.n) < 32 ? [...registers, ...workgroup] : [...workgroup, ...registers];
+    if (shape.dtype === 'f16') return registerCandidates(gpu, shape);
+    const [registers, workgroup, narrow] = [registerCandidates, workgroupCandidates, narrowCandidates].map((offer) => offer(gpu, shape));
+    const { m, n, transposeB } = shape;
+    // Workgroup memory saves reads on a GPU; on a CPU adapter it is memory like any other, and a few rows are better off
+    // with a kernel of their own only where it spares turning b over.
+    if (gpu.adapter.software) return transposeB && m > 1 && m < 8 ? [...narrow, ...registers, ...workgroup] : [...registers, ...narrow, ...workgroup];
+    return Math.min(m, n) < 32 ? [...narrow, ...registers, ...workgroup] : [...workgroup, ...registers, ...narrow];
   },
 
-  classOf({ batch, m, n, k, transposeA, transposeB }) {
-    return `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'} b${rounded(batch)} m${rounded(m)} n${rounded(n)} k${rounded(k)}`;
+  classOf({ batch, m, n, k, transposeA, transposeB, dtype }) {
+    return `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'} b${rounded(batch)} m${rounded(m)} n${rounded(n)} k${rounded(k)}${classSuffix(dtype)}`;
   },
 
-  operands(gpu, { batch, m, n, k, transposeA, transposeB }, random) {
-    const make = (rows: number, cols: number): Tensor => Tensor.fromArray(gpu, [batch, rows, cols], random(batch * rows * cols));
+  operands(gpu, { batch, m, n, k, transposeA, transposeB, dtype }, random) {
+    const make = (rows: number, cols: number): Tensor => Tensor.fromArray(gpu, [batch, rows, cols], random(batch * rows * cols), dtype);
     return {
       a: transposeA ? make(k, m) : make(m, k),
       b: transposeB ? make(n, k) : make(k, n),
-      out: Tensor.empty(gpu, [batch, m, n]),
+      out: Tensor.empty(gpu, [batch, m, n], dtype),
     };
   },
 
   operations: ({ batch, m, n, k }) => 2 * batch * m * n * k,
 };
+
+/** Problems of f16 are classes of their own; those of f32 have the names they always had. */
+export function classSuffix(dtype: FloatDtype | undefined): string {
+  return dtype === 'f16' ? ' f16' : '';
+}
 
 /** Extents of one class: within an eighth of their power of two. */
 export function rounded(extent: number): number {

@@ -30,7 +30,7 @@ export function registerCandidates(gpu: Gpu, shape: MatmulShape): Candidate<Matm
   return m <= FEW_ROWS ? [...across, ...straight] : [...straight, ...across];
 }
 
-function multiply({ batch, m, n, k, transposeA, transposeB }: MatmulShape, operands: MatmulOperands, tiling: Tiling, across: boolean): void {
+function multiply({ batch, m, n, k, transposeA, transposeB, dtype }: MatmulShape, operands: MatmulOperands, tiling: Tiling, across: boolean): void {
   const { a, b, out } = operands;
   const { gpu } = a;
   const straight = transposeB && !across ? swapMatrixAxes(b, [batch, n, 1, k]) : b;
@@ -42,7 +42,7 @@ function multiply({ batch, m, n, k, transposeA, transposeB }: MatmulShape, opera
   const x = Math.ceil(columns / tiling.columns / tiling.workgroup[0]);
   const y = Math.ceil(m / tiling.rows / tiling.workgroup[1]);
   for (let first = 0; first < batch; first += BATCH) {
-    gpu.dispatch(kernel.variant(tiling), bindings, { ...distances, batch: first, ...epilogueParams(operands) }, [x, y, Math.min(BATCH, batch - first)]);
+    gpu.dispatch(kernel.variant(tiling, dtype), bindings, { ...distances, batch: first, ...epilogueParams(operands) }, [x, y, Math.min(BATCH, batch - first)]);
   }
   if (straight !== b) straight.dispose();
 }

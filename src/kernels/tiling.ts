@@ -5,8 +5,11 @@
  */
 import type { Gpu } from '../gpu/gpu';
 import { Kernel } from '../gpu/kernel';
+import type { FloatDtype } from '../tensor';
+import halfLib from '../../shaders/lib/half.wgsl?raw';
 import lanesLib from '../../shaders/lib/lanes.wgsl?raw';
 import oneLaneLib from '../../shaders/lib/oneLane.wgsl?raw';
+import { columnType } from './cast';
 
 export interface Tiling {
   /** Invocations that share what they read; 1: none do. */
@@ -22,30 +25,33 @@ export interface Tiling {
   readonly workgroup: readonly [number, number];
 }
 
-/** A product's kernel in both versions. */
+/** A product's kernel in both versions, each for elements of either type. */
 export class TiledKernel {
-  readonly #alone: Kernel;
-  readonly #shared: Kernel;
+  readonly #alone: Readonly<Record<FloatDtype, Kernel>>;
+  readonly #shared: Readonly<Record<FloatDtype, Kernel>>;
   readonly #row: string;
 
   /** `row` is the letter by which the shader names its rows: TILE_P, WORKGROUP_P. */
   constructor(name: string, source: string, row: string) {
-    this.#alone = new Kernel(name, [oneLaneLib, source], name);
-    this.#shared = new Kernel(`${name} (lanes)`, [lanesLib, source], name);
+    this.#alone = { f32: new Kernel(name, [oneLaneLib, source], name), f16: new Kernel(`${name} f16`, [halfLib, oneLaneLib, source], name) };
+    this.#shared = { f32: new Kernel(`${name} (lanes)`, [lanesLib, source], name), f16: new Kernel(`${name} f16 (lanes)`, [halfLib, lanesLib, source], name) };
     this.#row = row;
   }
 
-  variant({ lanes, width, columns, rows, steps, workgroup }: Tiling): Kernel {
+  /** `dtype`: of the elements in memory. */
+  variant({ lanes, width, columns, rows, steps, workgroup }: Tiling, dtype: FloatDtype = 'f32'): Kernel {
     const spec = {
       LANES: lanes,
       Column: width === 4 ? 'vec4f' : 'f32',
+      Element: dtype,
+      Stored: columnType(width, dtype),
       TILE_N: columns,
       [`TILE_${this.#row}`]: rows,
       STEPS: steps,
       WORKGROUP_N: workgroup[0],
       [`WORKGROUP_${this.#row}`]: workgroup[1],
     };
-    return (lanes === 1 ? this.#alone : this.#shared).variant({ spec });
+    return (lanes === 1 ? this.#alone : this.#shared)[dtype].variant({ spec });
   }
 }
 

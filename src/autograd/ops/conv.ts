@@ -11,6 +11,7 @@ export type { ConvOptions } from '../../kernels/conv2d';
 export const CONV_DEFAULTS: ConvOptions = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
 
 const conv2dOp = defineOp<readonly [Tensor, Tensor, Tensor | undefined], [ConvOptions]>('conv2d', {
+  half: 'forward',
   forward: (_, [x, weight, bias], options) => conv2dKernel(x, weight, options, { bias }),
   backward: (context, dy, [x, weight], options) => [
     context.needs(0) ? conv2dBackwardInput(dy, weight, x.shape, options) : null,

@@ -8,6 +8,7 @@ import { defineOp } from '../op';
 import { reshape } from './shape';
 
 const matmulOp = defineOp<readonly [Tensor, Tensor], []>('matmul', {
+  half: 'forward',
   forward: (_, [a, b]) => matmulKernel(a, b),
   backward: (context, dy, [a, b]) => [
     context.needs(0) ? matmulKernel(dy, b, { transposeB: true }) : null,
@@ -21,6 +22,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 }
 
 const linearOp = defineOp<readonly [Tensor, Tensor, Tensor | undefined], []>('linear', {
+  half: 'forward',
   forward: (_, [x, weight, bias]) => matmulKernel(x, weight, { transposeB: true, bias }),
   backward: (context, dy, [x, weight]) => [
     context.needs(0) ? matmulKernel(dy, weight) : null,
