@@ -8,7 +8,10 @@ export const BUILT = join(ROOT, 'dist', 'node.js');
 
 /** The public API. `from`: 'dist' or 'src'. */
 export async function loadGraft(from) {
-  if (from === 'src') return (await sources())('/src/node/index.ts');
+  if (from === 'src') {
+    const load = await sources();
+    return { ...(await load('/src/tensor.ts')), ...(await load('/src/node/index.ts')) };
+  }
   if (!existsSync(BUILT)) throw new Error('Graft is not built: npm run build (or --from src)');
   return import(pathToFileURL(BUILT).href);
 }

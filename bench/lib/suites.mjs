@@ -1,0 +1,158 @@
+/**
+ * The measurements themselves, over engines that answer requests, wherever those run: a process each in Node, a worker
+ * each in a browser. In every suite engines take turns, one sample each, round after round, and the order rotates, so
+ * that whatever the machine does meanwhile happens to all; and nothing is timed before its outputs were compared.
+ */
+import { inputsOf, deviation } from './reference.mjs';
+import { rounded } from './numbers.mjs';
+
+/** Of an element by the size of a typical one; f32 sums of thousands of terms and Winograd's transforms stay below. */
+export const KERNEL_TOLERANCE = 1e-4;
+/** Of two engines' logits, relative to the largest; and of their losses, relative to the loss. */
+export const MODEL_TOLERANCE = 1e-3;
+/** Runs before timing: the first compiles; both training steps are compared between engines. */
+const WARM_UP = 2;
+/** Kernel rows between two measurements of the ceilings. */
+const ROWS_PER_CEILING = 8;
+
+export function rotated(list, by) {
+  const at = by % list.length || 0;
+  return [...list.slice(at), ...list.slice(0, at)];
+}
+
+/**
+ * Kernels. `engines`: handles with `name` and `ask`; the first one measures the ceilings. `sampleMs`: least length of a
+ * sample. An engine that fails at a case or disagrees with the reference gets no time there, and the reason is kept.
+ */
+export async function kernelSuite(cases, engines, { rounds, sampleMs, budgetMs, progress }) {
+  const ceilings = { fma: [], copy: [] };
+  const measureCeilings = async () => {
+    progress('ceilings');
+    const { fma, copy } = await engines[0].ask('ceilings', { least: 3 * sampleMs });
+    ceilings.fma.push(rounded(fma));
+    ceilings.copy.push(rounded(copy));
+  };
+  const rows = [];
+  for (const [i, item] of cases.entries()) {
+    if (i % ROWS_PER_CEILING === 0) await measureCeilings();
+    rows.push(await kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress: (text) => progress(`${i + 1} of ${cases.length}: ${item.id}: ${text}`) }));
+  }
+  await measureCeilings();
+  return { ceilings, rows };
+}
+
+async function kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress }) {
+  const inputs = inputsOf(item);
+  const row = { ...item, ms: {}, deviation: {}, firstMs: {}, repeats: {}, failed: {} };
+  const ready = [];
+  for (const engine of engines) {
+    progress(`${engine.name} compiles`);
+    try {
+      const prepared = await engine.ask('prepareKernel', { item });
+      if (prepared === null) continue;
+      row.deviation[engine.name] = rounded(deviation(item, inputs, prepared.values));
+      row.firstMs[engine.name] = rounded(prepared.firstMs);
+      if (!(row.deviation[engine.name] <= KERNEL_TOLERANCE)) throw new Error(`wrong result: off by ${row.deviation[engine.name]} of a typical element`);
+      row.repeats[engine.name] = await engine.ask('calibrateKernel', { least: sampleMs });
+      ready.push(engine);
+    } catch (error) {
+      row.failed[engine.name] = error.message.split('\n')[0];
+    }
+  }
+  const began = performance.now();
+  for (let round = 0; round < rounds && (round < 3 || performance.now() - began < budgetMs); round++) {
+    for (const engine of rotated(ready, round)) {
+      progress(`round ${round + 1}, ${engine.name}`);
+      (row.ms[engine.name] ??= []).push(rounded(await engine.ask('timeKernel')));
+    }
+  }
+  for (const engine of engines) await engine.ask('endKernel');
+  return row;
+}
+
+/** One model: its workloads over engines that have loaded it. */
+export async function modelSuite(item, engines, { rounds, budgetMs, progress }) {
+  const result = { ...item, checks: compareLogits(engines), rows: {}, memory: {} };
+  for (const workload of item.workloads) {
+    const able = engines.filter(({ workloads }) => workloads.includes(workload));
+    const row = (result.rows[workload] = { first: {}, ms: {}, jsMs: {}, failed: {} });
+    const losses = {};
+    const once = async (engine, count) => {
+      const { ms, jsMs, loss } = await engine.ask('run', { workload });
+      if (count === 0) row.first[engine.name] = rounded(ms);
+      if (count >= WARM_UP) {
+        (row.ms[engine.name] ??= []).push(rounded(ms));
+        if (jsMs !== undefined) (row.jsMs[engine.name] ??= []).push(rounded(jsMs));
+      }
+      if (loss === undefined) return;
+      if (!Number.isFinite(loss)) throw new Error(`the loss became ${loss} at step ${count + 1}`);
+      (losses[engine.name] ??= []).push(loss);
+    };
+    const usable = [];
+    for (const engine of able) {
+      progress(`${item.id}, ${workload}: ${engine.name} warms up`);
+      try {
+        await engine.ask('begin', { workload });
+        for (let i = 0; i < WARM_UP; i++) await once(engine, i);
+        usable.push(engine);
+      } catch (error) {
+        row.failed[engine.name] = error.message.split('\n')[0];
+      }
+    }
+    compareLosses(workload, losses, result.checks);
+    const began = performance.now();
+    for (let round = 0; round < rounds && (round < 3 || performance.now() - began < budgetMs); round++) {
+      for (const engine of rotated(usable, round)) {
+        progress(`${item.id}, ${workload}: round ${round + 1}, ${engine.name}`);
+        await once(engine, WARM_UP + round);
+      }
+    }
+    for (const engine of usable) (result.memory[engine.name] ??= {})[workload] = await engine.ask('memory');
+  }
+  return result;
+}
+
+/** The first engine's logits against every other's. */
+export function compareLogits(engines) {
+  const [first, ...others] = engines;
+  const largest = first.logits.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return others.map(({ name, logits }) => {
+    const error = logits.length === first.logits.length ? logits.reduce((most, value, i) => Math.max(most, Math.abs(value - first.logits[i])), 0) / largest : Infinity;
+    return check({ what: 'logits', of: [first.name, name], error });
+  });
+}
+
+/** Loss before the first step, and after it. */
+function compareLosses(workload, losses, checks) {
+  const [[first, expected] = [], ...others] = Object.entries(losses);
+  for (const [name, values] of others) {
+    for (let i = 0; i < Math.min(WARM_UP, values.length); i++) checks.push(check({ what: `${workload}, loss of step ${i + 1}`, of: [first, name], error: relative(values[i], expected[i]) }));
+  }
+}
+
+const relative = (value, expected) => Math.abs(value - expected) / Math.abs(expected);
+
+function check(result) {
+  if (result.error <= MODEL_TOLERANCE) return { ...result, error: rounded(result.error) };
+  throw new Error(`${result.of.join(' and ')} disagree: ${result.what}, relative error ${result.error.toExponential(2)}, allowed ${MODEL_TOLERANCE}; no time is told for results that differ`);
+}
+
+/**
+ * Head tuning: Graft's `fineTune` beside the loop one would write with a peer, without and with features kept by hand.
+ * Engines run one after another here, for each takes minutes. A peer may run fewer epochs without kept features; then
+ * `measuredEpochs` tells how many, and its time is that of the rest too, at the mean of those that ran.
+ */
+export async function tuningSuite({ graft, peer }, { images, epochs, peerEpochs, batchSize, size, classes, seed, progress }) {
+  const common = { images, epochs, batchSize, size, classes, seed };
+  progress('head tuning: graft');
+  const own = await graft.ask('tune', common);
+  const runs = [{ name: graft.name, kind: 'fineTune', measuredEpochs: epochs, ms: rounded(own.ms), epochsMs: own.epochsMs.map(rounded), losses: own.losses }];
+  for (const keepFeatures of peer ? [true, false] : []) {
+    const measured = keepFeatures ? epochs : Math.min(peerEpochs, epochs);
+    progress(`head tuning: ${peer.name}, ${keepFeatures ? 'kept features' : 'no kept features'}, ${measured} epochs`);
+    const { ms, losses, epochsMs } = await peer.ask('tune', { ...common, keepFeatures, orders: own.orders.slice(0, measured) });
+    losses.forEach((loss, i) => check({ what: `mean loss of epoch ${i + 1}`, of: [graft.name, peer.name], error: relative(loss, own.losses[i]) }));
+    runs.push({ name: peer.name, kind: keepFeatures ? 'features kept by hand' : 'no kept features', measuredEpochs: measured, ms: rounded(keepFeatures ? ms : (ms * epochs) / measured), epochsMs: epochsMs.map(rounded), losses });
+  }
+  return { ...common, runs };
+}
