@@ -3,10 +3,10 @@ import { ShapeError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
-import floatLib from '../../shaders/lib/float.wgsl?raw';
-import grid from '../../shaders/lib/grid.wgsl?raw';
+import narrow from '../../shaders/lib/narrow.wgsl?raw';
+import wide from '../../shaders/lib/wide.wgsl?raw';
 import source from '../../shaders/pool.wgsl?raw';
-import { assertRank, elements } from './launch';
+import { assertRank } from './launch';
 
 export interface PoolOptions {
   /** Window, [height, width]. */
@@ -20,16 +20,21 @@ export interface PoolOptions {
   readonly countIncludePad?: boolean;
 }
 
-const kernel = (entry: string): Kernel => new Kernel(entry, [floatLib, grid, source], entry);
-const KERNELS = {
-  max: kernel('max_pool'),
-  maxIndices: kernel('max_pool_indices'),
-  maxBackward: kernel('max_pool_backward'),
-  avg: kernel('avg_pool'),
-  avgBackward: kernel('avg_pool_backward'),
-  adaptive: kernel('adaptive_avg_pool'),
-  adaptiveBackward: kernel('adaptive_avg_pool_backward'),
-};
+const ENTRIES = ['max_pool', 'max_pool_indices', 'max_pool_backward', 'avg_pool', 'avg_pool_backward', 'adaptive_avg_pool', 'adaptive_avg_pool_backward'] as const;
+type Entry = (typeof ENTRIES)[number];
+
+const [WIDE, NARROW] = [wide, narrow].map((lanes, i) => {
+  const made = ENTRIES.map((entry): [Entry, Kernel] => [entry, new Kernel(`${entry}${i === 0 ? '' : ' (narrow)'}`, [lanes, source], entry)]);
+  return Object.fromEntries(made) as Record<Entry, Kernel>;
+});
+
+/** Places in a window that a byte counts; four channels' fit a word then. */
+const MOST_PLACES = 256;
+
+/** Whether kernels take four channels at once. */
+function isWide(channels: number, options?: PoolOptions): boolean {
+  return channels % 4 === 0 && (options === undefined || options.kernelSize[0] * options.kernelSize[1] <= MOST_PLACES);
+}
 
 /** Output shape [N, OH, OW, C] of a pooling. @throws ShapeError when the window does not fit. */
 function poolShape(op: string, x: readonly number[], options: PoolOptions): number[] {
@@ -54,31 +59,33 @@ export function maxPool(x: Tensor, options: PoolOptions, withIndices: boolean): 
   assertRank('max_pool2d', 'input', x, 4, '[N, H, W, C]');
   const shape = poolShape('max_pool2d', x.shape, options);
   const out = Tensor.empty(x.gpu, shape);
-  const indices = withIndices ? Tensor.empty(x.gpu, shape, 'i32') : undefined;
-  const bindings = { x: x.storage, out: out.storage };
-  const params = poolParams(x.shape, shape, options);
-  if (indices) x.gpu.dispatch(KERNELS.maxIndices, { ...bindings, out_index: indices.storage }, params, elements(out.size));
-  else x.gpu.dispatch(KERNELS.max, bindings, params, elements(out.size));
+  const [n, h, w, channels] = shape;
+  const byFour = isWide(channels, options);
+  const indices = withIndices ? Tensor.empty(x.gpu, [n, h, w, byFour ? channels / 4 : channels], 'i32') : undefined;
+  const grid = { out: shape, byFour };
+  if (indices) run('max_pool_indices', { x, out, out_index: indices }, x.shape, shape, grid, options);
+  else run('max_pool', { x, out }, x.shape, shape, grid, options);
   return { out, indices };
 }
 
 export function maxPoolBackward(dy: Tensor, indices: Tensor, xShape: readonly number[], options: PoolOptions): Tensor {
   const dx = Tensor.empty(dy.gpu, xShape);
-  const bindings = { dy: dy.storage, index: indices.storage, out: dx.storage };
-  dy.gpu.dispatch(KERNELS.maxBackward, bindings, poolParams(xShape, dy.shape, options), elements(dx.size));
+  const [n, h, w, c] = xShape;
+  const grid = { out: [n, Math.ceil(h / 2), Math.ceil(w / 2), c], byFour: isWide(c, options) };
+  run('max_pool_backward', { dy, index: indices, out: dx }, xShape, dy.shape, grid, options);
   return dx;
 }
 
 export function avgPool(x: Tensor, options: PoolOptions): Tensor {
   assertRank('avg_pool2d', 'input', x, 4, '[N, H, W, C]');
   const out = Tensor.empty(x.gpu, poolShape('avg_pool2d', x.shape, options));
-  x.gpu.dispatch(KERNELS.avg, { x: x.storage, out: out.storage }, poolParams(x.shape, out.shape, options), elements(out.size));
+  run('avg_pool', { x, out }, x.shape, out.shape, { out: out.shape, byFour: isWide(x.shape[3]) }, options);
   return out;
 }
 
 export function avgPoolBackward(dy: Tensor, xShape: readonly number[], options: PoolOptions): Tensor {
   const dx = Tensor.empty(dy.gpu, xShape);
-  dy.gpu.dispatch(KERNELS.avgBackward, { dy: dy.storage, out: dx.storage }, poolParams(xShape, dy.shape, options), elements(dx.size));
+  run('avg_pool_backward', { dy, out: dx }, xShape, dy.shape, { out: xShape, byFour: isWide(xShape[3]) }, options);
   return dx;
 }
 
@@ -89,25 +96,42 @@ export function adaptiveAvgPool(x: Tensor, outputSize: readonly [number, number]
     throw new ShapeError(`adaptive_avg_pool2d: output size ${formatShape(outputSize)} must be two positive integers`);
   }
   const out = Tensor.empty(x.gpu, [x.shape[0], outputSize[0], outputSize[1], x.shape[3]]);
-  x.gpu.dispatch(KERNELS.adaptive, { x: x.storage, out: out.storage }, poolParams(x.shape, out.shape), elements(out.size));
+  run('adaptive_avg_pool', { x, out }, x.shape, out.shape, { out: out.shape, byFour: isWide(x.shape[3]) });
   return out;
 }
 
 export function adaptiveAvgPoolBackward(dy: Tensor, xShape: readonly number[]): Tensor {
   const dx = Tensor.empty(dy.gpu, xShape);
-  dy.gpu.dispatch(KERNELS.adaptiveBackward, { dy: dy.storage, out: dx.storage }, poolParams(xShape, dy.shape), elements(dx.size));
+  run('adaptive_avg_pool_backward', { dy, out: dx }, xShape, dy.shape, { out: xShape, byFour: isWide(xShape[3]) });
   return dx;
 }
 
-/** The shader's Params; options are left out by adaptive pooling, which has no window. */
-function poolParams(x: readonly number[], out: readonly number[], options?: PoolOptions): Record<string, number> {
+/**
+ * One dispatch over `grid.out` [N, H, W, C]: columns of channels along x, rows along y, images along z. A CPU adapter
+ * gets few workgroups, whose invocations go down the rows. Options are left out by adaptive pooling, which has no window.
+ */
+function run(
+  entry: Entry,
+  tensors: Readonly<Record<string, Tensor>> & { readonly out: Tensor },
+  x: readonly number[],
+  out: readonly number[],
+  grid: { readonly out: readonly number[]; readonly byFour: boolean },
+  options?: PoolOptions,
+): void {
   if (sizeOf(x) >= 2 ** 32) throw new ShapeError(`pooling: ${formatShape(x)} has more elements than a kernel can index`);
-  return {
-    batch: x[0], height: x[1], width: x[2], channels: x[3],
+  const { gpu } = tensors.out;
+  const channels = grid.byFour ? x[3] / 4 : x[3];
+  const [images, rows, columns] = grid.out;
+  const across = Math.ceil((columns * channels) / 64);
+  const down = gpu.adapter.software ? Math.min(rows, Math.ceil(64 / Math.max(1, across * images))) : rows;
+  const params = {
+    batch: x[0], height: x[1], width: x[2], channels,
     out_height: out[1], out_width: out[2],
     kernel_h: options?.kernelSize[0] ?? 1, kernel_w: options?.kernelSize[1] ?? 1,
     stride_h: options?.stride[0] ?? 1, stride_w: options?.stride[1] ?? 1,
     pad_h: options?.padding[0] ?? 0, pad_w: options?.padding[1] ?? 0,
     count_include_pad: (options?.countIncludePad ?? true) ? 1 : 0,
   };
+  const bindings = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.storage]));
+  gpu.dispatch((grid.byFour ? WIDE : NARROW)[entry], bindings, params, [across, down, images]);
 }
