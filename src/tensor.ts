@@ -182,6 +182,9 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor;
 }
 
+/** A net under `Captured.dispose`. */
+const forgotten = new FinalizationRegistry<Replay>((replay) => replay.forget());
+
 /** A function made ready to run again and again (see `capture`). */
 export class Captured<T> {
   /** What the function returned. Each replay overwrites it; it lives until `dispose`. */
@@ -192,6 +195,7 @@ export class Captured<T> {
   constructor(outputs: T, replay: Replay) {
     this.outputs = outputs;
     this.#replay = replay;
+    forgotten.register(this, replay);
   }
 
   /** Bytes and commands of a replay. */

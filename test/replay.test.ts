@@ -3,7 +3,7 @@ import { create } from 'webgpu';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { backward } from '../src/autograd/backward';
 import { noGrad } from '../src/autograd/op';
-import { dropout, relu } from '../src/autograd/ops/elementwise';
+import { relu } from '../src/autograd/ops/elementwise';
 import { crossEntropy, softmax } from '../src/autograd/ops/loss';
 import { DeviceError, UsageError } from '../src/errors';
 import { planTrace } from '../src/gpu/capture';
@@ -12,6 +12,7 @@ import type { Gpu } from '../src/gpu/gpu';
 import { Kernel } from '../src/gpu/kernel';
 import { f32 } from '../src/hostTensor';
 import { add, mul } from '../src/kernels/binary';
+import { Dropout } from '../src/layers/stateless';
 import { createModel, type ResNet } from '../src/models/resnet';
 import { Optimizer, type OptimizerOptions } from '../src/optim/optimizer';
 import { Tensor, capture, keep, scope } from '../src/tensor';
@@ -276,6 +277,37 @@ describe('what changes by step', () => {
     eager.dispose();
     x.dispose();
   });
+  it('draws another dropout mask in each replay, the same one backwards, and the masks of the eager steps', async () => {
+    const x = Tensor.fromArray(gpu, [64], new Float32Array(64).fill(1));
+    const build = (): (() => { y: Tensor; dx: Tensor }) => {
+      const layers = [new Dropout(0.5, 3), new Dropout(0.3, 4)];
+      const leaf = new Tensor(gpu, [64], 'f32', x.storage);
+      leaf.requiresGrad = true;
+      return () => scope(gpu, () => {
+        const y = layers.reduce((value, layer) => layer.forward(value), layers[0].forward(leaf));
+        backward(y, x);
+        const dx = leaf.grad as Tensor;
+        leaf.grad = undefined;
+        return { y, dx };
+      });
+    };
+    const [eager, captured] = [build(), await capture(gpu, build())];
+    const seen = new Set<string>();
+    for (let i = 0; i < 3; i++) {
+      const { y, dx } = eager();
+      const values = await y.toArray();
+      const replayed = captured.replay();
+      expect(await replayed.y.toArray()).toEqual(values);
+      expect(await replayed.dx.toArray()).toEqual(await dx.toArray());
+      expect(await dx.toArray()).toEqual(values); // of ones, the gradient is the mask too
+      seen.add(values.join());
+      y.dispose();
+      dx.dispose();
+    }
+    expect(seen.size).toBe(3);
+    captured.dispose();
+    x.dispose();
+  });
   it('bumps the version of what a replay writes, and of nothing else', async () => {
     const training = new Training({ headOnly: true });
     const captured = await capture(gpu, training.step);
@@ -339,6 +371,10 @@ describe('a capture', () => {
     await expect(capture(gpu, () => { const y = add(gone, x); gone.dispose(); return y; })).rejects.toThrow(/disposes a tensor that was made outside/);
     await expect(capture(gpu, () => { throw new Error('own'); })).rejects.toThrow('own');
     await expect(capture(gpu, () => { void capture(gpu, () => add(x, x)).catch(() => undefined); })).rejects.toThrow(/captures do not nest/);
+    const inner = await capture(gpu, () => add(x, x));
+    await expect(capture(gpu, () => add(inner.replay(), x))).rejects.toThrow(/a replay inside the function/);
+    expect(await gpu.precompile(() => { inner.replay(); })).toBe(0);
+    inner.dispose();
     expect(Array.from(await add(x, x).toArray())).toEqual([2, 4]); // all is as before
     x.dispose();
   });
@@ -466,4 +502,3 @@ describe('a trace', () => {
     none.destroy();
   });
 });
-void dropout;

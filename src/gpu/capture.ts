@@ -19,6 +19,8 @@ export interface Engine {
   readonly pipelines: Pipelines;
   readonly recorder: Recorder;
   readonly log: ErrorLog;
+  /** The trace that is under way, if any. */
+  readonly trace: () => Trace | undefined;
 }
 
 export interface CaptureMemory {
@@ -120,8 +122,11 @@ export class Replay {
 
   /** Records the program after all that was recorded so far. */
   run(): void {
-    const { log, recorder, device } = this.#engine;
+    const { log, recorder } = this.#engine;
     log.assertAlive();
+    const trace = this.#engine.trace();
+    if (trace?.repeats) throw trace.refuse('a replay inside the function; call what was captured instead, and it becomes part of this one');
+    if (trace) return; // compiled already
     if (this.#disposed) throw new UsageError('replay: the capture was disposed; capture the function again');
     for (const storage of this.#needed) {
       if (storage.released) {
@@ -138,22 +143,24 @@ export class Replay {
       const { data: all, starts } = this.#values as { data: Uint8Array; starts: readonly number[] };
       all.set(new Uint8Array(data.buffer, data.byteOffset, Math.min(data.byteLength, step.storage.bytes)), starts[value++]);
     }
-    if (this.#values) {
-      recorder.flush(); // earlier replays read the values of their own step
-      device.queue.writeBuffer(this.#values.buffer, 0, this.#values.data);
-    }
+    if (this.#values) recorder.write(this.#values.buffer, 0, this.#values.data); // earlier replays keep their own step's
     recorder.run(this.#program);
     for (const storage of this.#written) storage.version++;
   }
 
   /** Gives the memory back, that of the outputs too. */
   dispose(): void {
+    this.forget();
+    for (const storage of this.#outputs) storage.release();
+  }
+
+  /** Gives the memory back but for the outputs, which somebody may still hold. */
+  forget(): void {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#engine.recorder.flush(); // a destroyed buffer may not be in what is submitted
     this.#lease.release();
     for (const { buffer, bytes } of this.#owned) this.#engine.pool.unreserve(buffer, bytes);
-    for (const storage of this.#outputs) storage.release();
   }
 }
 

@@ -18,7 +18,7 @@ export interface OpenGpuOptions {
 }
 
 /** Features that kernels or the profiler can use, requested when the adapter has them. */
-const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'timestamp-query', 'subgroups'];
+const WANTED: readonly string[] = ['shader-f16', 'timestamp-query', 'subgroups', 'chromium-experimental-subgroup-matrix'];
 
 /**
  * Opens a device with the adapter's full limits.
@@ -27,7 +27,7 @@ const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'timestamp-query', 'sub
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   if (options.device) return withShippedChoices(new Gpu(options.device, factsOf(options.device.adapterInfo, options.device)));
   const adapter = options.adapter ?? (await findAdapter(options));
-  const requiredFeatures = WANTED.filter((feature) => adapter.features.has(feature));
+  const requiredFeatures = WANTED.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   const requiredLimits: Record<string, number> = {};
   for (const name of Object.keys(Object.getPrototypeOf(adapter.limits) as object).concat(Object.keys(adapter.limits))) {
     const value = (adapter.limits as unknown as Record<string, unknown>)[name];

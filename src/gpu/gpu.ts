@@ -48,7 +48,7 @@ export class Gpu {
     const pool = (this.#pool = new BufferPool(device, (error, what) => log.watch(error, what)));
     const pipelines = (this.#pipelines = new Pipelines(device));
     const recorder = (this.#recorder = new Recorder(device, pipelines, log));
-    this.#engine = { device, pool, arena: new Arena(pool), pipelines, recorder, log };
+    this.#engine = { device, pool, arena: new Arena(pool), pipelines, recorder, log, trace: () => this.#trace };
     void device.lost.then(({ reason, message }) => {
       log.close(`the GPU device was lost (${reason}): ${message || 'no reason given'}; open a new one and load the last checkpoint`);
     });
@@ -103,16 +103,8 @@ export class Gpu {
         `an upload of ${data.byteLength} bytes (Tensor.fromArray, fromHost, write or assign) inside the function would bring the same data in every replay; make the tensor before the capture and write() to it before each replay`,
       );
     }
-    this.flush();
     storage.version++;
-    const { buffer, byteOffset: start, byteLength } = data;
-    if (byteLength % 4 === 0) {
-      this.device.queue.writeBuffer(storage.buffer, byteOffset, buffer as ArrayBuffer, start, byteLength);
-    } else {
-      const padded = new Uint8Array(Math.ceil(byteLength / 4) * 4);
-      padded.set(new Uint8Array(buffer, start, byteLength));
-      this.device.queue.writeBuffer(storage.buffer, byteOffset, padded);
-    }
+    this.#recorder.write(storage.buffer, byteOffset, data);
   }
 
   /** Reads `bytes` bytes back. Submits what is recorded and waits for it. */

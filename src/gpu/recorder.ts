@@ -114,6 +114,18 @@ export class Recorder {
     this.#openEncoder().copyBufferToBuffer(from, 0, to, 0, Math.ceil(bytes / 4) * 4);
   }
 
+  /** Writes host data into a buffer, after everything recorded so far. */
+  write(target: GPUBuffer, targetOffset: number, { buffer, byteOffset, byteLength }: ArrayBufferView): void {
+    this.flush();
+    if (byteLength % 4 === 0) {
+      this.#device.queue.writeBuffer(target, targetOffset, buffer as ArrayBuffer, byteOffset, byteLength);
+    } else {
+      const padded = new Uint8Array(Math.ceil(byteLength / 4) * 4);
+      padded.set(new Uint8Array(buffer, byteOffset, byteLength));
+      this.#device.queue.writeBuffer(target, targetOffset, padded);
+    }
+  }
+
   /** Submits what was recorded. */
   flush(): void {
     const encoder = this.#encoder;
