@@ -12,8 +12,11 @@ export interface Operands {
 /** Elements of the output that are computed in double precision. */
 const SAMPLES = 64;
 
-/** Allowed error, relative to an element's magnitude and to what sums of this depth typically come to. */
-const TOLERANCE = 2e-5;
+/**
+ * Allowed error, relative to an element's magnitude and to what sums of this depth typically come to. Sums are f32 always;
+ * f16 is how the result is written.
+ */
+const TOLERANCE = { f32: 2e-5, f16: 1e-3, i32: 0 } as const;
 
 export class Check {
   readonly #operands: Operands;
@@ -22,6 +25,7 @@ export class Check {
   /** Typical magnitude of a sum: operands are uniform in [-1, 1], so sums of `depth` products grow with its root. */
   readonly #scale: number;
   readonly #unwritten: Float32Array;
+  readonly #tolerance: number;
   /** An output whose samples are right, and whose it is. */
   #reference: { readonly id: string; readonly values: Float32Array } | undefined;
 
@@ -31,6 +35,7 @@ export class Check {
     this.#scale = scale;
     this.#samples = samples;
     this.#unwritten = new Float32Array(operands.out.size).fill(NaN);
+    this.#tolerance = TOLERANCE[operands.out.dtype];
   }
 
   /** Undefined for a family without a definition: its candidates cannot be checked. */
@@ -53,7 +58,7 @@ export class Check {
    */
   async of(gpu: Gpu, id: string, run: () => void): Promise<{ readonly ms: number; readonly wrong?: string; readonly replaced?: string }> {
     const { out } = this.#operands;
-    gpu.upload(out.storage, this.#unwritten);
+    out.write(this.#unwritten);
     await gpu.sync();
     const began = performance.now();
     run();
@@ -86,12 +91,12 @@ export class Check {
   }
 
   #bound(value: number): number {
-    return TOLERANCE * (this.#scale + Math.abs(value));
+    return this.#tolerance * (this.#scale + Math.abs(value));
   }
 
   #firstDifference(values: Float32Array, reference: Float32Array): number {
     for (let i = 0; i < values.length; i++) {
-      if (!(Math.abs(values[i] - reference[i]) <= TOLERANCE * (this.#scale + Math.abs(reference[i])))) return i;
+      if (!(Math.abs(values[i] - reference[i]) <= this.#bound(reference[i]))) return i;
     }
     return -1;
   }
