@@ -33,6 +33,16 @@ export function numbers(option: string, range: NumberRange = {}): (text: string)
   return (text) => [...new Set(text.split(',').map(one))];
 }
 
+/** An amount of memory in bytes: `512MB`, `1.5 GB`, `300m`. As everywhere in Graft, a MB is 2^20 bytes. */
+export function memorySize(option: string): (text: string) => number {
+  return (text) => {
+    const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt])(?:i?b)?\s*$/i.exec(text);
+    const value = match ? Number(match[1]) * 1024 ** ('kmgt'.indexOf(match[2].toLowerCase()) + 1) : 0;
+    if (value >= 1) return Math.floor(value);
+    throw new UsageError(`${option} takes an amount of memory with its unit, such as 512MB or 2GB, got '${text}'`);
+  };
+}
+
 /** One of some words. */
 export function oneOf<T extends string>(option: string, words: readonly T[]): (text: string) => T {
   return (text) => {

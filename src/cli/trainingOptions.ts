@@ -4,7 +4,7 @@ import { UsageError, suggest } from '../errors';
 import { STANDARD_AUGMENTATION, type Augmentation } from '../data/augment';
 import { scheduleName } from '../optim/schedule';
 import type { FineTuneOptions } from '../transfer/types';
-import { number, oneOf } from './arguments';
+import { memorySize, number, oneOf } from './arguments';
 
 export interface TrainingFlags {
   readonly plan: string;
@@ -22,6 +22,9 @@ export interface TrainingFlags {
   readonly augment?: Augmentation;
   readonly patience?: number;
   readonly seed?: number;
+  readonly microBatch?: number;
+  readonly recompute?: boolean;
+  readonly memory?: number;
 }
 
 const VIEWS = { crop: 'randomResizedCrop', flip: 'horizontalFlip', color: 'colorJitter' } as const;
@@ -59,12 +62,16 @@ export function addTrainingOptions(command: Command): Command {
     .option('--clip <norm>', 'scale gradients down to this norm (default: never)', number('--clip', { above: 0 }))
     .option('--augment [views]', 'random views: any of crop,flip,color (by itself: crop,flip)', augmentation)
     .option('--patience <n>', 'stop after n epochs without a better one, 0 for never (default: 10)', number('--patience', { least: 0, whole: true }))
-    .option('--seed <n>', 'the same seed on the same adapter gives the same bits (default: 0)', number('--seed', { least: 0, whole: true }));
+    .option('--seed <n>', 'the same seed on the same adapter gives the same bits (default: 0)', number('--seed', { least: 0, whole: true }))
+    .optionsGroup('What memory it takes:')
+    .option('--memory <size>', 'GPU memory to stay within, such as 512MB or 2GB: a batch then goes through in parts that fit', memorySize('--memory'))
+    .option('--micro-batch <n>', 'images that go through the network at once; their gradients add up to the batch (default: the batch)', number('--micro-batch', { least: 1, whole: true }))
+    .option('--recompute', 'compute blocks again in the backward instead of keeping their results: less memory, more time, the same model');
 }
 
 /** Only what was asked for; the library fills in the rest. */
 export function trainingOptions(flags: TrainingFlags): FineTuneOptions {
-  const { plan, epochs, batchSize, lr, optimizer: name, momentum, nesterov, weightDecay, schedule, labelSmoothing, clip, bn, augment, patience, seed } = flags;
+  const { plan, epochs, batchSize, lr, optimizer: name, momentum, nesterov, weightDecay, schedule, labelSmoothing, clip, bn, augment, patience, seed, microBatch, recompute, memory } = flags;
   if (name !== 'sgd' && (momentum !== undefined || nesterov)) {
     throw new UsageError(`${momentum === undefined ? '--nesterov' : '--momentum'} is for --optimizer sgd`);
   }
@@ -78,5 +85,6 @@ export function trainingOptions(flags: TrainingFlags): FineTuneOptions {
     ...(labelSmoothing !== undefined && { labelSmoothing }), ...(clip !== undefined && { clipNorm: clip }), ...(bn !== undefined && { bn }),
     ...(augment !== undefined && { augment: augment === (true as unknown) ? augmentation('crop,flip') : augment }),
     ...(patience !== undefined && { patience }), ...(seed !== undefined && { seed }),
+    ...(microBatch !== undefined && { microBatch }), ...(recompute !== undefined && { recompute }), ...(memory !== undefined && { memoryBudget: memory }),
   };
 }

@@ -1,6 +1,7 @@
 /** Shows a training run as it goes: a live line on a terminal, a plain line an epoch everywhere. */
 import type { SkippedImage } from '../data/collection';
 import { count, duration, percent } from '../report/format';
+import { memoryPhrase } from '../report/memory';
 import type { EpochRecord, FineTuneResult, ProgressEvent } from '../transfer/types';
 import { bar, bold, dim, green, oneLine, type Terminal } from './terminal';
 
@@ -25,6 +26,8 @@ export class TrainingScreen {
     switch (event.kind) {
       case 'compile':
         return this.#terminal.live('  compiled the kernels', { force: true });
+      case 'memory':
+        return this.#memory(event);
       case 'resume':
         return this.#terminal.line(`  Going on after epoch ${event.epoch}.`);
       case 'features':
@@ -46,6 +49,12 @@ export class TrainingScreen {
     this.notes.push(message);
     this.#terminal.note(`graft: note: ${message}`);
   };
+
+  /** Told where it was asked for, and where the batch is not taken as a whole. */
+  #memory({ batchSize, memory }: Extract<ProgressEvent, { kind: 'memory' }>): void {
+    if (memory.budget === null && memory.microBatch >= batchSize && memory.recompute === false) return;
+    this.#terminal.line(`  Memory: ${memoryPhrase(batchSize, memory)}.`);
+  }
 
   #features({ done, total, cached }: Extract<ProgressEvent, { kind: 'features' }>): void {
     if (this.#featuresBegan === 0) this.#featuresBegan = performance.now();

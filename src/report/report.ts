@@ -7,6 +7,7 @@ import { lineChart, type Series } from './charts';
 import { classTable, confusionMatrix } from './confusion';
 import { bytes, count, counted, duration, percent, short } from './format';
 import { html, trusted, type Html } from './html';
+import { memoryPhrase } from './memory';
 import type { NetworkPart, RunRecord } from './runRecord';
 import { commonestShare, mistakes, wilsonInterval } from './statistics';
 import { STYLE } from './style';
@@ -83,7 +84,7 @@ function banner({ ended, reason, history, recipe }: FineTuneResult): Html | fals
 }
 
 function facts({ result, test }: RunRecord, judged: Evaluation | null): Html {
-  const { history, recipe, bestEpoch, ended, seconds, peakBytes, adapter, parameters, validation } = result;
+  const { history, recipe, bestEpoch, ended, seconds, peakBytes, memory, adapter, parameters, validation } = result;
   const all = parameters.trainable.elements + parameters.frozen.elements;
   const fact = (term: string, value: string, more?: string | false | null): Html => html`<div><dt>${term}</dt><dd>${value}${more && html`<small>${more}</small>`}</dd></div>`;
   return html`<dl class="facts">${test && validation && fact('Validation accuracy', percent(validation.accuracy), `${counted(validation.count, 'image')}`)}
@@ -91,7 +92,7 @@ ${judged && fact('Always naming the commonest class', percent(commonestShare(jud
 ${fact('Best epoch', `${bestEpoch} of ${recipe.epochs}`, ended === 'early' && `stopped after ${history.length}: ${recipe.patience} without a better one`)}
 ${fact('Trained parameters', count(parameters.trainable.elements), `${percent(all === 0 ? 0 : parameters.trainable.elements / all)} of ${count(all)}`)}
 ${fact('Time', duration(seconds), result.features && `features: ${count(result.features.computed)} computed, ${count(result.features.reused)} reused`)}
-${fact('GPU memory', bytes(peakBytes), 'at most')}
+${fact('GPU memory', bytes(peakBytes), `at most; ${bytes(memory.estimate)} expected`)}
 ${fact('Adapter', adapter)}</dl>`;
 }
 
@@ -190,6 +191,6 @@ export function recipeRows(recipe: Recipe): [string, string][] {
 
 function recipeTable({ result, model }: RunRecord): Html {
   const { resizeSize, cropSize, interpolation } = model.preprocessing;
-  const rows: [string, string][] = [...recipeRows(result.recipe), ['preprocessing', `shorter side to ${resizeSize} (${interpolation}), centre ${cropSize} x ${cropSize}`]];
+  const rows: [string, string][] = [...recipeRows(result.recipe), ['memory', memoryPhrase(result.recipe.batchSize, result.memory)], ['preprocessing', `shorter side to ${resizeSize} (${interpolation}), centre ${cropSize} x ${cropSize}`]];
   return html`<table class="settings"><tbody>${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}</tbody></table>`;
 }

@@ -59,6 +59,7 @@ export async function fineTune(classifier: Classifier, data: ImageCollection, op
 async function startWithin(classifier: Classifier, data: ImageCollection, recipe: Recipe, options: FineTuneOptions): Promise<Run> {
   const { network, gpu } = classifier;
   const saved = options.resume ? await loadCheckpoint(recipe, options) : undefined;
+  gpu.trim(); // what was used before has other sizes
   const sizes = { train: data.train.items.length, validation: data.validation.items.length };
   // A run goes on in the parts it began with, to take the same steps.
   let wanted = { ...options, microBatch: options.microBatch ?? saved?.microBatch ?? recipe.batchSize };
@@ -136,13 +137,15 @@ class Run {
     if (sizes.train === 0 && !options.signal?.aborted) throw new DataError('fineTune: none of the training images could be read; see the skipped ones for why');
     const initial = new Map([...state].filter(([name]) => changing.has(name)));
     const optimizer = new Optimizer(network.namedParameters(), recipe.optimizer);
+    let training: Training | undefined;
     try {
-      const training = await prepareTraining(captures(gpu), classifier, { recipe, microBatch, optimizer, sizes });
+      training = await prepareTraining(captures(gpu), classifier, { recipe, microBatch, optimizer, sizes });
       options.onProgress?.({ kind: 'compile' });
       const run = new Run(classifier, settings, { feeds, optimizer, training, origin, initial });
       if (saved) run.#resume(saved);
       return run;
     } catch (error) {
+      training?.dispose();
       optimizer.dispose();
       throw error;
     }

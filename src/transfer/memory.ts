@@ -37,8 +37,8 @@ export interface MemoryEstimate {
 /**
  * What `fineTune` with these options would have allocated at most on this GPU, what is allocated now included. The
  * classifier should have the classes to be trained (`setClasses`). `images`: how many there are; by default one batch of
- * each kind. Runs nothing, allocates next to nothing (constants of
- * frozen batch norms) and leaves the network as it was.
+ * each kind. Runs no step, allocates only what
+ * frozen layers keep ready, and leaves the network as it was.
  * @throws UsageError as `fineTune` does.
  */
 export async function estimateMemory(classifier: Classifier, options: FineTuneOptions = {}, images: Partial<RunSizes> = {}): Promise<MemoryEstimate> {
@@ -77,7 +77,8 @@ export async function chooseMemory(classifier: Classifier, recipe: Recipe, optio
       smallest = Math.min(smallest, memory.estimate);
     }
   }
-  throw new UsageError(`fineTune: even ${least === 1 ? 'one image' : 'two images'} at a time, with blocks recomputed, would take ${bytes(smallest)} of GPU memory, past the budget of ${bytes(budget ?? 0)}; allow more, or train less of the network (plan 'head'), a smaller one, or smaller images`);
+  const manner = `${least === 1 ? 'one image' : 'two images'} at a time${trunkIsFrozen(classifier.network) ? '' : ', with blocks recomputed,'}`;
+  throw new UsageError(`fineTune: even ${manner} would take ${bytes(smallest)} of GPU memory, past the budget of ${bytes(budget ?? 0)}; allow more, or train less of the network (plan 'head'), a smaller one, or smaller images`);
 }
 
 /** The number itself, then powers of two below it. */
