@@ -3,17 +3,19 @@
 // column being one channel or four.
 
 struct Params {
-  first: u32,    // tile of this dispatch's first row
-  tiles: u32,    // rows
-  columns: u32,  // channels, counted in Column
-  tiles_y: u32,  // tiles of an image
+  first: u32,        // tile of this dispatch's first row
+  tiles: u32,        // rows
+  columns: u32,      // channels of this dispatch, counted in Column
+  first_column: u32, // the first of them
+  width: u32,        // channels of the target, counted in Column
+  tiles_y: u32,      // tiles of an image
   tiles_x: u32,
   target_y: u32,
   target_x: u32,
-  scale: u32,    // 1: multiplied
-  bias: u32,     // 1: added
-  residual: u32, // 1: added
-  relu: u32,     // 1: applied last
+  scale: u32,        // 1: multiplied
+  bias: u32,         // 1: added
+  residual: u32,     // 1: added
+  relu: u32,         // 1: applied last
 }
 
 alias Column = vec4f;
@@ -29,7 +31,7 @@ alias Column = vec4f;
 fn winograd_output(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
   let index = flat_index(id, workgroups, 64u);
   if (index >= params.tiles * params.columns) { return; }
-  let column = index % params.columns;
+  let column = params.first_column + index % params.columns;
   let tile = params.first + index / params.columns;
   let per_image = params.tiles_y * params.tiles_x;
   let image = tile / per_image * params.target_y * params.target_x;
@@ -50,7 +52,7 @@ fn winograd_output(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgr
     let y = transform_output(m);
     for (var r = 0u; r < TILE; r++) {
       if (top + r < params.target_y && left + c < params.target_x) {
-        let to = (image + (top + r) * params.target_x + left + c) * params.columns + column;
+        let to = (image + (top + r) * params.target_x + left + c) * params.width + column;
         var v = y[r] * factor + shift;
         if (params.residual == 1u) { v += residual[to]; }
         // Not max(): a NaN must stay a NaN.

@@ -1,13 +1,16 @@
 // Winograd's convolution: transforms the 3 x 3 kernel of each pair of channels along both axes. One invocation does one
-// pair. The result is PATCH * PATCH matrices, one for each element of a transformed kernel: [source, target channels].
+// pair; a workgroup does a square of them, so that it reads and writes whole cache lines whichever channels lie side by
+// side in the weight. The result is PATCH * PATCH matrices, one for each element of a transformed kernel, [source, target
+// channels].
 
 struct Params {
-  rows: u32,       // source channels of the convolution to be computed
-  columns: u32,    // target channels
-  row_step: u32,   // distance between source channels in the weight, and between target channels
+  rows: u32,         // source channels of the convolution to be computed
+  columns: u32,      // target channels of this dispatch
+  first_column: u32, // the first of them
+  row_step: u32,     // distance between source channels in the weight, and between target channels
   column_step: u32,
-  first: u32,      // the tap that the transform sees first: 0 for the forward pass, 8 where the kernel is turned round
-  step: i32,       // distance to the next: 1 or -1
+  tap: u32,          // where the tap lies in the weight that the transform sees first
+  tap_step: i32,     // distance to the next: backwards where the kernel is turned round
 }
 
 alias Column = f32;
@@ -16,17 +19,17 @@ alias Column = f32;
 @group(0) @binding(1) var<storage, read> weight: array<f32>; // [3, 3, in, out]
 @group(0) @binding(2) var<storage, read_write> kernels: array<f32>;
 
-@compute @workgroup_size(64)
-fn winograd_weight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
-  let index = flat_index(id, workgroups, 64u);
+@compute @workgroup_size(16, 16)
+fn winograd_weight(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.columns || id.y >= params.rows) { return; }
   let pairs = params.rows * params.columns;
-  if (index >= pairs) { return; }
-  let pair = index / params.columns * params.row_step + index % params.columns * params.column_step;
+  let index = id.y * params.columns + id.x;
+  let pair = params.tap + id.y * params.row_step + (params.first_column + id.x) * params.column_step;
 
   var rows: array<array<f32, PATCH>, 3>;
   for (var r = 0u; r < 3u; r++) {
     var g: array<f32, 3>;
-    for (var c = 0u; c < 3u; c++) { g[c] = weight[u32(i32(params.first) + i32(3u * r + c) * params.step) * pairs + pair]; }
+    for (var c = 0u; c < 3u; c++) { g[c] = weight[u32(i32(pair) + i32(3u * r + c) * params.tap_step)]; }
     rows[r] = transform_weight(g);
   }
   for (var c = 0u; c < PATCH; c++) {

@@ -25,6 +25,7 @@ const CASES: readonly (readonly [number, number, number, number, number, readonl
   [1, 2, 3, 4, 4, [3, 4]], // outputs that read nothing but padding
   [1, 17, 19, 23, 29, [1, 1]],
   [3, 14, 14, 64, 32, [1, 1]],
+  [1, 3, 4, 412, 410, [1, 1]], // weights that are transformed in parts
 ];
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

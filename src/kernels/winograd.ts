@@ -41,8 +41,12 @@ function method(tile: number, lib: string): Method {
   return { tile, input: kernel('input', inputSource), weight: kernel('weight', weightSource), output: kernel('output', outputSource) };
 }
 
-/** Bytes of transformed patches and products at a time: what a last-level cache holds beside the weights. */
-const CHUNK = 12 * 2 ** 20;
+/** Bytes of transformed patches and products at a time, and of transformed weights: what a last-level cache holds. */
+const PATCHES = 12 * 2 ** 20;
+const WEIGHTS = 10 * 2 ** 20;
+
+/** Invocations of a workgroup of winogradWeight.wgsl along each axis. */
+const SQUARE = 16;
 
 /** Up to this many tiles the transformed weights are kept: making them would cost a good part of the product. */
 const FEW_TILES = 64;
@@ -90,13 +94,14 @@ export function winogradPays(gpu: Gpu, shape: WinogradShape, pass: 'forward' | '
 }
 
 /**
- * What the transforms cost, in multiply-adds of the products. On llvmpipe (2 cores): 0.75 ns an element of the patches or
- * the results, 0.35 more to store a result of a short product, 0.5 an element of the weights, 35 ps a multiply-add. On
- * GPUs it is memory that they wait for, 8 bytes an element, at 12 multiply-adds in the time of a byte.
+ * What goes with the products, in multiply-adds of a product that takes 27 ps each on llvmpipe (2 cores): 0.75 ns an
+ * element of the patches or the results, and 0.2 more where the matrices are short; 0.5 ns an element of the weights;
+ * 0.1 ms for three dispatches. Rows are computed by so many. On GPUs the transforms wait for memory, 8 bytes an element,
+ * and 12 multiply-adds pass in the time of a byte: a careful guess.
  */
 const COSTS = {
-  software: { element: 26, weight: 14, leastRows: 12 },
-  hardware: { element: 100, weight: 100, leastRows: 64 },
+  software: { element: 32, weight: 18, call: 4e6, rows: 16 },
+  hardware: { element: 100, weight: 100, call: 1e8, rows: 64 },
 } as const;
 
 /** The methods that the shape and the adapter's limits allow, with what they cost, cheapest first. */
@@ -104,13 +109,13 @@ function rank(gpu: Gpu, shape: WinogradShape, pass: 'forward' | 'input'): { read
   const { weight: [kh, kw, channels, out], options: { stride, dilation, groups }, frozen = false } = shape;
   if (kh !== 3 || kw !== 3 || groups !== 1 || [...stride, ...dilation].some((step) => step !== 1)) return [];
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
-  const { element, weight, leastRows } = COSTS[gpu.adapter.software ? 'software' : 'hardware'];
+  const { element, weight, call, rows } = COSTS[gpu.adapter.software ? 'software' : 'hardware'];
   return METHODS.map((method) => {
     const tiles = tilesOf(method.tile, targetOf(shape, pass)).count;
     const pairs = channels * out;
     const kept = frozen && pass === 'forward' && tiles <= FEW_TILES;
-    const cost = Math.max(tiles, leastRows) * pairs + tiles * (channels + out) * element + (kept ? 0 : weight * pairs);
-    return { method, cost: productsOf(method) * cost };
+    const cost = Math.ceil(tiles / rows) * rows * pairs + tiles * (channels + out) * element + (kept ? 0 : weight * pairs);
+    return { method, cost: productsOf(method) * cost + call };
   })
     .filter(({ method }) => 4 * productsOf(method) * channels * out <= Math.min(maxBufferSize, maxStorageBufferBindingSize))
     .sort((a, b) => a.cost - b.cost);
@@ -130,46 +135,82 @@ function tilesOf(tile: number, [images, height, width]: readonly number[]): { co
   return { count: images * down * across, down, across };
 }
 
-function convolve(method: Method, problem: Problem): void {
-  const { source, weight, out, from, to, padding } = problem;
-  const { gpu } = source;
-  const products = productsOf(method);
-  const tiles = tilesOf(method.tile, out.shape);
-  const chunks = Math.ceil((tiles.count * 4 * products * (from + to)) / CHUNK);
-  const chunk = Math.ceil(tiles.count / chunks);
+/** A part of the target's channels. */
+interface Block {
+  readonly first: number;
+  readonly channels: number;
+}
 
+function convolve(method: Method, problem: Problem): void {
+  const { source, from, to } = problem;
+  const tiles = tilesOf(method.tile, problem.out.shape);
+  const products = productsOf(method);
   const kept = keptWeight(method, problem, tiles.count);
-  const kernels = kept ?? transformWeight(method, problem);
-  const patches = Tensor.empty(gpu, [products, chunk, from]);
-  const results = Tensor.empty(gpu, [products, chunk, to]);
-  const [fromWidth, toWidth] = [widthOf(from), widthOf(to)];
+  // Tiles and, where the weights are not kept, target channels are cut so that each part stays in the cache.
+  const block = kept ? to : part(to, WEIGHTS / (4 * products * from), 32);
+  const chunk = part(tiles.count, PATCHES / (4 * products * (from + block)), 1);
+  const patches = Tensor.empty(source.gpu, [products, chunk, from]);
+  const results = Tensor.empty(source.gpu, [products, chunk, block]);
+  const kernels = kept ?? Tensor.empty(source.gpu, [products, from, block]);
+  if (!kept && block === to) transformWeight(method, problem, { first: 0, channels: to }, kernels);
   for (let first = 0; first < tiles.count; first += chunk) {
     const rows = Math.min(chunk, tiles.count - first);
     const place = { first, tiles: rows, tiles_y: tiles.down, tiles_x: tiles.across };
-    gpu.dispatch(
-      columnVariant(method.input, fromWidth),
-      { source: source.storage, patches: patches.storage },
-      {
-        ...place,
-        columns: from / fromWidth,
-        source_y: source.shape[1],
-        source_x: source.shape[2],
-        padding_y: padding[0],
-        padding_x: padding[1],
-      },
-      elements((rows * from) / fromWidth),
-    );
-    launchMatmul(rows, to, from, { a: patches, b: kernels, out: results }, false, products);
-    gpu.dispatch(
-      columnVariant(method.output, toWidth),
-      { products: results.storage, ...epilogueBindings(problem, weight), out: out.storage },
-      { ...place, columns: to / toWidth, target_y: out.shape[1], target_x: out.shape[2], ...epilogueParams(problem) },
-      elements((rows * to) / toWidth),
-    );
+    transformInput(method, problem, place, patches);
+    for (let channel = 0; channel < to; channel += block) {
+      const columns = { first: channel, channels: Math.min(block, to - channel) };
+      if (block < to) transformWeight(method, problem, columns, kernels);
+      launchMatmul(rows, columns.channels, from, { a: patches, b: kernels, out: results }, false, products);
+      transformOutput(method, problem, place, columns, results);
+    }
   }
-  patches.dispose();
-  results.dispose();
-  if (!kept) kernels.dispose();
+  for (const temporary of kept ? [patches, results] : [patches, results, kernels]) temporary.dispose();
+}
+
+/** The size of equal parts of `extent`, each about `most` at most, whole multiples of `unit` where there is more than one. */
+function part(extent: number, most: number, unit: number): number {
+  const parts = Math.ceil(extent / Math.max(1, most));
+  return Math.min(extent, Math.ceil(extent / parts / unit) * unit);
+}
+
+/** Tiles of one dispatch, as the shaders name them. */
+type Place = Readonly<Record<'first' | 'tiles' | 'tiles_y' | 'tiles_x', number>>;
+
+function transformInput({ input }: Method, { source, from, padding }: Problem, place: Place, patches: Tensor): void {
+  const width = widthOf(from);
+  const columns = from / width;
+  const [, source_y, source_x] = source.shape;
+  source.gpu.dispatch(
+    columnVariant(input, width),
+    { source: source.storage, patches: patches.storage },
+    { ...place, columns, source_y, source_x, padding_y: padding[0], padding_x: padding[1] },
+    elements(place.tiles * columns),
+  );
+}
+
+function transformOutput({ output }: Method, problem: Problem, place: Place, block: Block, results: Tensor): void {
+  const { weight, out, to } = problem;
+  const width = widthOf(to);
+  const [, target_y, target_x] = out.shape;
+  const columns = { columns: block.channels / width, first_column: block.first / width, width: to / width };
+  out.gpu.dispatch(
+    columnVariant(output, width),
+    { products: results.storage, ...epilogueBindings(problem, weight), out: out.storage },
+    { ...place, ...columns, target_y, target_x, ...epilogueParams(problem) },
+    elements(place.tiles * columns.columns),
+  );
+}
+
+/** Transforms the weights of a block of the target's channels: [products, from, block]. */
+function transformWeight(method: Method, { weight, from, to, turned }: Problem, { first, channels }: Block, kernels: Tensor): void {
+  const pairs = from * to;
+  const order = turned ? { row_step: 1, column_step: from, tap: 8 * pairs, tap_step: -pairs } : { row_step: to, column_step: 1, tap: 0, tap_step: pairs };
+  weight.gpu.dispatch(
+    method.weight,
+    { weight: weight.storage, kernels: kernels.storage },
+    { rows: from, columns: channels, first_column: first, ...order },
+    [Math.ceil(channels / SQUARE), Math.ceil(from / SQUARE)],
+  );
 }
 
 function widthOf(channels: number): 1 | 4 {
@@ -178,14 +219,6 @@ function widthOf(channels: number): 1 | 4 {
 
 function columnVariant(kernel: Kernel, width: 1 | 4): Kernel {
   return kernel.variant({ spec: { Column: width === 4 ? 'vec4f' : 'f32' } });
-}
-
-/** Transformed weights, [products, from, to]. */
-function transformWeight(method: Method, { weight, from, to, turned }: Problem, into?: Tensor): Tensor {
-  const kernels = into ?? Tensor.empty(weight.gpu, [productsOf(method), from, to]);
-  const order = turned ? { row_step: 1, column_step: from, first: 8, step: -1 } : { row_step: to, column_step: 1, first: 0, step: 1 };
-  weight.gpu.dispatch(method.weight, { weight: weight.storage, kernels: kernels.storage }, { rows: from, columns: to, ...order }, elements(from * to));
-  return kernels;
 }
 
 /** What was made of a weight whose storage had this version; nothing yet the first time the weight is seen. */
@@ -216,7 +249,9 @@ function keptWeight(method: Method, problem: Problem, tiles: number): Tensor | u
   }
   const isCurrent = gpu.refresh([storage], () => {
     if (entry.kernels && entry.version === storage.version) return;
-    entry.kernels = keep(transformWeight(method, problem, entry.kernels));
+    const { from, to } = problem;
+    entry.kernels ??= keep(Tensor.empty(gpu, [productsOf(method), from, to]));
+    transformWeight(method, problem, { first: 0, channels: to }, entry.kernels);
     entry.version = storage.version;
   });
   return isCurrent ? entry.kernels : undefined;
