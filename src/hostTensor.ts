@@ -1,4 +1,5 @@
-/** Tensors in ordinary memory: what weight files, fixtures and data loaders hand over. No GPU here. */
+/** Tensors in ordinary memory: what weight files, fixtures and data loaders hand over, and the order of their axes. No GPU here. */
+import { ShapeError, formatShape } from './errors';
 
 /** Element types as safetensors names them. */
 export type Dtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
@@ -97,4 +98,52 @@ export function fromHalves(halves: ArrayLike<number>): Float32Array<ArrayBuffer>
   const values = new Float32Array(halves.length);
   for (let i = 0; i < values.length; i++) values[i] = halfToFloat(halves[i]);
   return values;
+}
+
+/**
+ * How elements are ordered on the host's side: `plain` as they are; `image` NCHW outside, NHWC inside; `conv` OIHW
+ * outside, HWIO inside.
+ */
+export type Layout = 'plain' | 'image' | 'conv';
+
+/** Axes of the outside order, as positions in the inside order. */
+const PERMUTATIONS: Readonly<Record<Exclude<Layout, 'plain'>, readonly number[]>> = {
+  image: [0, 3, 1, 2], // NCHW from NHWC
+  conv: [3, 2, 0, 1], // OIHW from HWIO
+};
+
+/** The outside shape of an inside one. */
+export function outsideShape(inside: readonly number[], layout: Layout): number[] {
+  return layout === 'plain' ? [...inside] : PERMUTATIONS[layout].map((axis) => inside[axis]);
+}
+
+/** The inside shape and elements of what is in the outside order. @throws ShapeError unless there are 4 axes, but for `plain`. */
+export function toInside<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, layout: Layout): { shape: number[]; data: T } {
+  if (layout === 'plain') return { shape: [...shape], data };
+  if (shape.length !== 4) throw new ShapeError(`a tensor of layout '${layout}' has 4 axes, got ${formatShape(shape)}`);
+  const inverse = [0, 1, 2, 3].map((axis) => PERMUTATIONS[layout].indexOf(axis));
+  return { shape: inverse.map((axis) => shape[axis]), data: permute(shape, data, inverse) };
+}
+
+/** The reverse: `shape` is the inside shape. */
+export function toOutside<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, layout: Layout): T {
+  return layout === 'plain' ? data : permute(shape, data, PERMUTATIONS[layout]);
+}
+
+/** `out[i0, i1, i2, i3] = data[...]` with axis k of the result being axis `axes[k]` of the source. */
+function permute<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, axes: readonly number[]): T {
+  const strides = [shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1];
+  const [n0, n1, n2, n3] = axes.map((axis) => shape[axis]);
+  const [s0, s1, s2, s3] = axes.map((axis) => strides[axis]);
+  const out = data.slice() as T;
+  let at = 0;
+  for (let i = 0; i < n0; i++) {
+    for (let j = 0; j < n1; j++) {
+      for (let k = 0; k < n2; k++) {
+        const start = i * s0 + j * s1 + k * s2;
+        for (let l = 0; l < n3; l++) out[at++] = data[start + l * s3];
+      }
+    }
+  }
+  return out;
 }

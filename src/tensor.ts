@@ -8,7 +8,9 @@ import { DeviceError, DtypeError, ShapeError, formatShape } from './errors';
 import type { Storage } from './gpu/buffers';
 import type { CaptureMemory, Replay } from './gpu/capture';
 import type { Gpu } from './gpu/gpu';
-import { f32, fromHalves, sizeOf, toFloat32, toHalves, type HostTensor } from './hostTensor';
+import { f32, fromHalves, outsideShape, sizeOf, toFloat32, toHalves, toInside, toOutside, type HostTensor, type Layout } from './hostTensor';
+
+export type { Layout } from './hostTensor';
 
 /** Types of real numbers. `f16` is for storage: sums are always in `f32`. */
 export type FloatDtype = 'f32' | 'f16';
@@ -18,12 +20,6 @@ export type TensorDtype = FloatDtype | 'i32';
 
 /** Bytes of one element. */
 const BYTES: Readonly<Record<TensorDtype, number>> = { f32: 4, f16: 2, i32: 4 };
-
-/**
- * How elements are ordered on the host's side: `plain` as they are; `image` NCHW outside, NHWC inside; `conv` OIHW
- * outside, HWIO inside.
- */
-export type Layout = 'plain' | 'image' | 'conv';
 
 /** What autograd keeps about the operation that made a tensor (see autograd/op.ts). */
 export interface GradNode {
@@ -251,16 +247,6 @@ function tensorsIn(value: unknown): Tensor[] {
   return [];
 }
 
-/** Axes of the outside order, as positions in the inside order. */
-const PERMUTATIONS: Readonly<Record<Exclude<Layout, 'plain'>, readonly number[]>> = {
-  image: [0, 3, 1, 2], // NCHW from NHWC
-  conv: [3, 2, 0, 1], // OIHW from HWIO
-};
-
-function outsideShape(inside: readonly number[], layout: Layout): number[] {
-  return layout === 'plain' ? [...inside] : PERMUTATIONS[layout].map((axis) => inside[axis]);
-}
-
 function assertHalf({ adapter, device }: Gpu): void {
   if (device.features.has('shader-f16')) return;
   const name = adapter.description || `${adapter.vendor} ${adapter.architecture}`;
@@ -276,33 +262,4 @@ function elementsOf(host: HostTensor, dtype: TensorDtype, op: string): Float32Ar
   const at = halves.findIndex((bits, i) => (bits & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
   if (at >= 0) throw new DtypeError(`${op}: ${values[at]} (element ${at}) is too large for f16, which ends at 65504; use f32 (precision 'float32')`);
   return halves;
-}
-
-function toInside<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, layout: Layout): { shape: number[]; data: T } {
-  if (layout === 'plain') return { shape: [...shape], data };
-  if (shape.length !== 4) throw new ShapeError(`a tensor of layout '${layout}' has 4 axes, got ${formatShape(shape)}`);
-  const inverse = [0, 1, 2, 3].map((axis) => PERMUTATIONS[layout].indexOf(axis));
-  return { shape: inverse.map((axis) => shape[axis]), data: permute(shape, data, inverse) };
-}
-
-function toOutside<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, layout: Layout): T {
-  return layout === 'plain' ? data : permute(shape, data, PERMUTATIONS[layout]);
-}
-
-/** `out[i0, i1, i2, i3] = data[...]` with axis k of the result being axis `axes[k]` of the source. */
-function permute<T extends Float32Array | Uint16Array>(shape: readonly number[], data: T, axes: readonly number[]): T {
-  const strides = [shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1];
-  const [n0, n1, n2, n3] = axes.map((axis) => shape[axis]);
-  const [s0, s1, s2, s3] = axes.map((axis) => strides[axis]);
-  const out = data.slice() as T;
-  let at = 0;
-  for (let i = 0; i < n0; i++) {
-    for (let j = 0; j < n1; j++) {
-      for (let k = 0; k < n2; k++) {
-        const start = i * s0 + j * s1 + k * s2;
-        for (let l = 0; l < n3; l++) out[at++] = data[start + l * s3];
-      }
-    }
-  }
-  return out;
 }
