@@ -27,7 +27,7 @@ export function backward(output: Tensor, grad?: Tensor): void {
   if (grad !== undefined && !sameShape(grad.shape, output.shape)) {
     throw new ShapeError(`backward: gradient ${formatShape(grad.shape)} does not have the output's shape ${formatShape(output.shape)}`);
   }
-  new Walk().run(output, grad ?? fill(output.gpu, output.shape, 1), grad);
+  new Walk().run(output, grad);
 }
 
 class Walk {
@@ -43,9 +43,15 @@ class Walk {
   /** Inputs of what was recorded again, by the leaves that stood in for them. */
   readonly #inputs = new Map<Tensor, Tensor>();
 
-  run(output: Tensor, dy: Tensor, owned: Tensor | undefined): void {
-    if (owned) this.#owned.add(owned.storage);
-    this.#accumulate(output, dy, []);
+  run(output: Tensor, grad: Tensor | undefined): void {
+    const node = output.node as OpNode | undefined;
+    if (grad === undefined && node?.fromOne) {
+      output.node = undefined;
+      this.#passOn(node, node.fromOne(), []);
+    } else {
+      if (grad) this.#owned.add(grad.storage);
+      this.#accumulate(output, grad ?? fill(output.gpu, output.shape, 1), []);
+    }
     this.#visitAfter(0);
   }
 
@@ -70,12 +76,16 @@ class Walk {
   }
 
   #visit(node: OpNode, dy: Tensor, moreDy: Tensor | undefined): void {
-    const gradients = node.backward(dy, moreDy);
-    const spent: Tensor[] = moreDy ? [dy, moreDy] : [dy];
+    this.#passOn(node, node.backward(dy, moreDy), moreDy ? [dy, moreDy] : [dy]);
+  }
+
+  /** Gives an op's gradients to its inputs. `used`: the gradients that they were made from. */
+  #passOn(node: OpNode, gradients: readonly (Tensor | null)[], used: readonly Tensor[]): void {
+    const spent = [...used];
     gradients.forEach((dx, i) => {
       const input = node.inputs[i];
       if (dx === null) return;
-      if (input !== undefined) spent.push(...this.#accumulate(input, dx, [dy, ...gradients]));
+      if (input !== undefined) spent.push(...this.#accumulate(input, dx, [...used, ...gradients]));
       spent.push(dx);
     });
     // The memory of gradients that have been passed on serves the next ones.

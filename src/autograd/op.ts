@@ -39,6 +39,8 @@ export interface OpNode extends GradNode {
   /** The tensors a gradient is passed on to; undefined where none is wanted. */
   readonly inputs: readonly (Tensor | undefined)[];
   readonly backward: (dy: Tensor, moreDy?: Tensor) => readonly (Tensor | null)[];
+  /** Instead of `backward` where the gradient of the output is 1, which a backward begins with. */
+  readonly fromOne?: () => readonly (Tensor | null)[];
   /** Takes two gradients of its output that were not added up. */
   readonly addsGradients: boolean;
   /** Instead of `backward`, on a node whose inner graph was not kept: records it again (recompute.ts). */
@@ -114,6 +116,8 @@ export function defineOp<I extends readonly (Tensor | undefined)[], A extends re
     readonly half?: 'forward' | 'both';
     forward(context: Context, inputs: I, ...args: A): Tensor;
     backward(context: Context, dy: Tensor, inputs: I, ...args: A): readonly (Tensor | null)[];
+    /** The backward for a gradient of 1, where that is less work. */
+    fromOne?(context: Context): readonly (Tensor | null)[];
   },
 ): (inputs: I, ...args: A) => Tensor {
   return (inputs, ...args) => {
@@ -129,6 +133,7 @@ export function defineOp<I extends readonly (Tensor | undefined)[], A extends re
         name,
         inputs: inputs.map((input, i) => (context.needs(i) ? input : undefined)),
         addsGradients: op.addsGradients ?? false,
+        fromOne: op.fromOne && (() => op.fromOne?.(context) ?? []),
         backward: (dy, moreDy) => {
           context.moreDy = moreDy;
           return op.backward(context, dy, inputs, ...args);

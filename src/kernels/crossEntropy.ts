@@ -3,13 +3,12 @@ import { DtypeError, ShapeError, UsageError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
 import floatLib from '../../shaders/lib/float.wgsl?raw';
-import grid from '../../shaders/lib/grid.wgsl?raw';
 import source from '../../shaders/cross_entropy.wgsl?raw';
-import { elements } from './launch';
+import { fold } from './launch';
 import { mean } from './reduce';
 
-const lossOnly = new Kernel('cross_entropy', [floatLib, grid, source], 'cross_entropy');
-const lossAndGradient = new Kernel('cross_entropy_with_gradient', [floatLib, grid, source], 'cross_entropy_with_gradient');
+const lossOnly = new Kernel('cross_entropy', [floatLib, source], 'cross_entropy');
+const lossAndGradient = new Kernel('cross_entropy_with_gradient', [floatLib, source], 'cross_entropy_with_gradient');
 
 /**
  * Mean loss, a scalar, of the rows of logits [N, C] against class indices [N] (i32, each in [0, C); the caller checks
@@ -26,7 +25,11 @@ export function crossEntropy(x: Tensor, labels: Tensor, smoothing: number, withG
   const dx = withGradient ? Tensor.empty(x.gpu, x.shape) : undefined;
   const bindings = { x: x.storage, labels: labels.storage, loss: loss.storage };
   const params = { rows, classes, smoothing };
-  if (dx) x.gpu.dispatch(lossAndGradient, { ...bindings, dx: dx.storage }, params, elements(rows));
-  else x.gpu.dispatch(lossOnly, bindings, params, elements(rows));
-  return { loss: mean(loss), dx };
+  // A CPU adapter has eight lanes; more only wait for each other.
+  const fitted = (kernel: Kernel): Kernel => (x.gpu.adapter.software ? kernel.variant({ constants: { LANES: 8 } }) : kernel);
+  if (dx) x.gpu.dispatch(fitted(lossAndGradient), { ...bindings, dx: dx.storage }, params, fold(rows));
+  else x.gpu.dispatch(fitted(lossOnly), bindings, params, fold(rows));
+  const value = mean(loss);
+  loss.dispose();
+  return { loss: value, dx };
 }

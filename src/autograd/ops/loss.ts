@@ -30,6 +30,7 @@ const crossEntropyOp = defineOp<readonly [Tensor], [Tensor, number]>('cross_entr
     return loss;
   },
   backward: ({ saved }, dy) => [mul(saved[0], dy)],
+  fromOne: ({ saved }) => [saved[0]],
 });
 
 /** Mean cross entropy of logits [N, C] with class indices [N] (i32), with optional label smoothing. */
