@@ -367,6 +367,7 @@ describe('a capture', () => {
     await expect(capture(gpu, async () => add(x, x))).rejects.toThrow(/not async/);
     await expect(capture(gpu, () => keep(add(x, x)))).rejects.toThrow(/keep\(\) of a tensor made inside.*make it before the capture, or return it/);
     await expect(capture(gpu, () => { try { one(); } catch { /* goes on as if nothing were */ } return add(x, x); })).rejects.toThrow(/an upload/);
+    await expect(capture(gpu, () => new Tensor(gpu, [1], 'f32', gpu.stepValues(4, () => Float32Array.of(1))))).rejects.toThrow(/what stepValues\(\) gave is returned/);
     const gone = one();
     await expect(capture(gpu, () => { const y = add(gone, x); gone.dispose(); return y; })).rejects.toThrow(/disposes a tensor that was made outside/);
     await expect(capture(gpu, () => { throw new Error('own'); })).rejects.toThrow('own');

@@ -201,7 +201,9 @@ export class Gpu {
     if (this.#trace) throw this.#trace.refuse('another capture inside the function; captures do not nest: make it before');
     const trace = new Trace(true);
     const result = trace.closeAfter(() => this.#traced(trace, () => this.scope(fn, outputs)));
-    return { trace, result, outputs: new Set([...outputs(result)].filter((storage) => trace.owns(storage))) };
+    const made = new Set([...outputs(result)].filter((storage) => trace.owns(storage)));
+    for (const step of trace.steps) if (typeof step === 'object' && made.has(step.storage)) throw trace.refuse('what stepValues() gave is returned, but it is known on the host already; return what is computed from it');
+    return { trace, result, outputs: made };
   }
 
   /** Makes a traced function ready to run. Most code wants `capture` of src/tensor.ts. @throws DeviceError when there is no memory for it. */
