@@ -9,7 +9,7 @@ import { conv2dFamily, conv2dInputFamily, conv2dWeightFamily, type ConvShape } f
 import type { Epilogue } from '../src/kernels/epilogue';
 import type { Candidate, Family } from '../src/kernels/family';
 import { matmulFamily, type MatmulShape } from '../src/kernels/matmul';
-import { Tensor } from '../src/tensor';
+import { Tensor, type FloatDtype } from '../src/tensor';
 import { exactOf } from '../src/tune/exact';
 import type { AnyFamily } from '../src/tune/problems';
 import { expectNear, numbers } from './support/numbers';
@@ -21,6 +21,8 @@ interface Suite {
   readonly shapes: readonly unknown[];
   /** Shapes that are only asked what they offer, so that no algorithm is forgotten above. */
   readonly sweep: readonly unknown[];
+  /** More shapes for what only a GPU is offered. */
+  readonly more?: readonly unknown[];
 }
 
 const suite = <S, O extends { readonly out: Tensor }>(family: Family<S, O>, epilogue: boolean, shapes: readonly S[], sweep: readonly S[]): Suite => (
@@ -45,7 +47,7 @@ function conv(x: readonly number[], weight: readonly number[], { stride = 1, pad
 /** Tiles are 1, 4, 8, 16 or 24 rows and up to 64 columns: one less, one more, primes, and columns that are no fours. */
 const PRODUCTS = [
   product(1, 1, 1), product(25, 68, 12), product(17, 61, 7), product(9, 1, 37, 1), product(24, 64, 18, 2, 2), product(23, 60, 13, 3),
-  product(1, 131, 6, 2), product(16, 5, 300, 2),
+  product(1, 131, 6, 2), product(5, 37, 300, 2), product(3, 20, 9, 2),
 ];
 const CONVS = [
   conv([1, 1, 1, 1], [1, 1, 1, 1]),
@@ -58,7 +60,14 @@ const CONVS = [
   conv([1, 9, 10, 4], [3, 3, 4, 8], { stride: 2, padding: 1, dilation: 2 }),
   conv([1, 6, 7, 24], [3, 3, 12, 24], { padding: 1, groups: 2 }),
   conv([2, 7, 7, 11], [3, 3, 1, 11], { padding: 1, groups: 11 }),
+  conv([1, 5, 4, 23], [3, 3, 23, 18], { padding: 1 }), // deep enough to be split, forward and back
+  conv([2, 13, 11, 17], [1, 1, 17, 19]), // and along the pixels
 ];
+/** In f16 a family offers the same algorithms or fewer. */
+const HALF_PRODUCTS = [product(25, 68, 12, 2)].map((shape): MatmulShape => ({ ...shape, dtype: 'f16' }));
+const HALF_CONVS = [conv([2, 5, 7, 8], [3, 3, 8, 12], { padding: 1 })].map((shape): ConvShape => ({ ...shape, dtype: 'f16' }));
+/** For what is offered for few rows alone, by how many and how deep. */
+const FEW_ROWS = [1, 3, 5, 9].flatMap((m) => [product(m, 37, 13), product(m, 37, 13, 2), product(m, 40, 300), product(m, 39, 301, 2)]);
 
 const PRODUCT_SWEEP = (() => {
   const extents = [1, 2, 3, 4, 7, 8, 12, 20, 24, 32, 61, 64, 129, 1000];
@@ -74,10 +83,10 @@ const CONV_SWEEP = (() => {
 })();
 
 const SUITES = [
-  suite(matmulFamily, true, PRODUCTS, PRODUCT_SWEEP),
-  suite(conv2dFamily, true, CONVS, CONV_SWEEP),
-  suite(conv2dInputFamily, false, CONVS, CONV_SWEEP),
-  suite(conv2dWeightFamily, false, CONVS, CONV_SWEEP),
+  { ...suite(matmulFamily, true, [...PRODUCTS, ...HALF_PRODUCTS], PRODUCT_SWEEP), more: FEW_ROWS },
+  suite(conv2dFamily, true, [...CONVS, ...HALF_CONVS], CONV_SWEEP),
+  suite(conv2dInputFamily, false, [...CONVS, ...HALF_CONVS], CONV_SWEEP),
+  suite(conv2dWeightFamily, false, [...CONVS, ...HALF_CONVS], CONV_SWEEP),
 ];
 
 interface Problem {
@@ -97,7 +106,7 @@ async function problemOf(gpu: Gpu, { family, epilogue: takes }: Suite, shape: un
   for (const [name, tensor] of Object.entries(operands)) {
     if (name === 'out') continue;
     host[name] = (await tensor.toArray()) as Float32Array;
-    poison[name] = Tensor.fromArray(gpu, tensor.shape, new Float32Array(tensor.size).fill(NaN));
+    poison[name] = Tensor.fromArray(gpu, tensor.shape, new Float32Array(tensor.size).fill(NaN), floatDtype(tensor));
   }
   const exact = exactOf(family.name, shape, host);
   if (!exact) throw new Error(`${family.name} has no definition in src/tune/exact.ts`);
@@ -108,10 +117,12 @@ async function problemOf(gpu: Gpu, { family, epilogue: takes }: Suite, shape: un
   const [scale, bias, residual] = [numbers(columns, 11), numbers(columns, 12), numbers(out.size, 13)];
   return {
     operands, poison, expected,
-    epilogue: { scale: Tensor.fromArray(gpu, [columns], scale), bias: Tensor.fromArray(gpu, [columns], bias), residual: Tensor.fromArray(gpu, out.shape, residual), relu: true },
+    epilogue: { scale: Tensor.fromArray(gpu, [columns], scale), bias: Tensor.fromArray(gpu, [columns], bias), residual: Tensor.fromArray(gpu, out.shape, residual, floatDtype(out)), relu: true },
     finished: expected.map((v, i) => Math.max(0, v * scale[i % columns] + bias[i % columns] + residual[i])),
   };
 }
+
+const floatDtype = ({ dtype }: Tensor): FloatDtype => (dtype === 'f16' ? 'f16' : 'f32');
 
 /** Runs a candidate in all ways and compares. */
 async function check(gpu: Gpu, candidate: Candidate<{ readonly out: Tensor }>, problem: Problem): Promise<void> {
@@ -121,9 +132,10 @@ async function check(gpu: Gpu, candidate: Candidate<{ readonly out: Tensor }>, p
     gpu.scope(() => candidate.run({ ...operands, ...more }), () => []);
     return (await operands.out.toArray()) as Float32Array;
   };
+  const tolerance = operands.out.dtype === 'f16' ? 1e-3 : 2e-5;
   const plain = await run({});
-  expectNear(plain, expected, 2e-5);
-  if (finished !== expected) expectNear(await run(epilogue), finished, 2e-5);
+  expectNear(plain, expected, tolerance);
+  if (finished !== expected) expectNear(await run(epilogue), finished, tolerance);
   const again = await run({});
   expect(again.every((value, i) => Object.is(value, plain[i])), 'the same bits twice').toBe(true);
 }
@@ -144,6 +156,7 @@ describe('as this adapter has them,', () => {
     });
 
     it.each(s.shapes.map((shape) => [s.family.classOf(shape), shape] as const))('compute %s', async (__, shape) => {
+      if (s.family.classOf(shape).endsWith(' f16') && !gpu.device.features.has('shader-f16')) return;
       const problem = await problemOf(gpu, s, shape);
       const candidates = s.family.candidates(gpu, shape);
       expect(new Set(candidates.map(({ id }) => id)).size, 'ids are unique').toBe(candidates.length);
@@ -177,7 +190,7 @@ describe('as a GPU would have them,', () => {
     const done = offered(s, software);
     const missing = [...offered(s, gpu)].filter((id) => !done.has(id));
     // The shape with the most columns first: its tiles end inside, along both axes.
-    const shapes = [...s.shapes].sort((a, b) => s.family.operations(b) - s.family.operations(a));
+    const shapes = [...s.shapes, ...(s.more ?? [])].filter((shape) => !s.family.classOf(shape).endsWith(' f16')).sort((a, b) => s.family.operations(b) - s.family.operations(a));
     for (const shape of shapes) {
       const candidates = s.family.candidates(gpu, shape).filter(({ id }) => missing.includes(id) && !done.has(id));
       if (candidates.length === 0) continue;
