@@ -29,6 +29,7 @@ struct Params {
   relu: u32,      // 1: applied last
 }
 
+alias Stored = vec4f; // Column in memory, where it may be f16
 const TILE_Y = 2u;
 const TILE_X = 4u;
 const TAPS_Y = 3u;
@@ -42,12 +43,12 @@ const WINDOW_X = (TILE_X - 1u) * STRIDE_X + (TAPS_X - 1u) * STEP_X + 1u;
 const WORKGROUP = 64u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Column>;
-@group(0) @binding(2) var<storage, read> weight: array<Column>;
+@group(0) @binding(1) var<storage, read> x: array<Stored>;
+@group(0) @binding(2) var<storage, read> weight: array<Stored>;
 @group(0) @binding(3) var<storage, read> scale: array<Column>;
 @group(0) @binding(4) var<storage, read> bias: array<Column>;
-@group(0) @binding(5) var<storage, read> residual: array<Column>;
-@group(0) @binding(6) var<storage, read_write> out: array<Column>;
+@group(0) @binding(5) var<storage, read> residual: array<Stored>;
+@group(0) @binding(6) var<storage, read_write> out: array<Stored>;
 
 @compute @workgroup_size(WORKGROUP)
 fn depthwise(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
@@ -73,7 +74,7 @@ fn depthwise(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
         // A negative position is a huge one here.
         let inside = row < params.source_y && col < params.source_x;
         let at = ((image * params.source_y + row) * params.source_x + col) * params.source_columns + source_of(column) + d;
-        line[wx] = select(Column(), x[select(0u, at, inside)], inside);
+        line[wx] = select(Column(), Column(x[select(0u, at, inside)]), inside);
       }
       for (var ky = 0u; ky < TAPS_Y; ky++) {
         for (var py = 0u; py < TILE_Y; py++) {
@@ -98,10 +99,10 @@ fn depthwise(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
         let col = params.first_x + (tx + px) * params.spacing_x;
         let to = ((image * params.target_y + row) * params.target_x + col) * params.columns + column;
         var v = sum[py][px] * factor + shift;
-        if (params.residual == 1u) { v += residual[to]; }
+        if (params.residual == 1u) { v += Column(residual[to]); }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
-        out[to] = v;
+        out[to] = Stored(v);
       }
     }
   }

@@ -18,6 +18,7 @@ struct Params {
 }
 
 alias Column = vec4f;
+alias Stored = vec4f; // Column in memory, where it may be f16
 const TILE_X = 4u;  // outputs at a time
 const OWN_Y = 3u;
 const TAPS_X = 3u;
@@ -29,8 +30,8 @@ const RAGGED = true; // TILE_X does not divide the output's rows: what lies past
 const WORKGROUP = 64u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Column>;
-@group(0) @binding(2) var<storage, read> dy: array<Column>;
+@group(0) @binding(1) var<storage, read> x: array<Stored>;
+@group(0) @binding(2) var<storage, read> dy: array<Stored>;
 @group(0) @binding(3) var<storage, read_write> out: array<Column>; // [chunks, kernel_y, kernel_x, columns]
 
 @compute @workgroup_size(WORKGROUP)
@@ -49,7 +50,7 @@ fn depthwise_weight(@builtin(global_invocation_id) id: vec3u) {
       var d: array<Column, TILE_X>;
       for (var p = 0u; p < TILE_X; p++) {
         let inside = ox + p < params.out_x;
-        d[p] = select(Column(), dy[(image_row * params.out_x + select(0u, ox + p, inside)) * params.columns + column], inside);
+        d[p] = select(Column(), Column(dy[(image_row * params.out_x + select(0u, ox + p, inside)) * params.columns + column]), inside);
       }
       for (var k = 0u; k < OWN_Y; k++) {
         let row = top + (ky + k) * params.dilation_y;
@@ -58,7 +59,8 @@ fn depthwise_weight(@builtin(global_invocation_id) id: vec3u) {
           // A negative position is a huge one here.
           let col = ox * STRIDE_X + wx - params.padding_x;
           let inside = row < params.source_y && col < params.source_x;
-          line[wx] = select(Column(), x[select(0u, ((image * params.source_y + row) * params.source_x + col) * params.columns + column, inside)], inside);
+          let at = ((image * params.source_y + row) * params.source_x + col) * params.columns + column;
+          line[wx] = select(Column(), Column(x[select(0u, at, inside)]), inside);
         }
         for (var kx = 0u; kx < TAPS_X; kx++) {
           for (var p = 0u; p < TILE_X; p++) {

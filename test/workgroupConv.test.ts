@@ -108,6 +108,21 @@ describe.each(WEIGHT_CASES.map((c) => [nameOf(c), c] as const))('weight gradient
   });
 });
 
+it('takes f16 operands and sums in f32', async ({ skip }) => {
+  skip(!gpu.device.features.has('shader-f16'), 'the adapter has no shader-f16');
+  const shape: ConvShape = { ...convShape({ x: [2, 7, 6, 16], weight: [3, 3, 16, 32], padding: [1, 1] }), dtype: 'f16' };
+  const outShape = conv2dShape(shape.x, shape.weight, shape.options);
+  const [x, w, dy] = [shape.x, shape.weight, outShape].map((s, i) => Tensor.fromArray(gpu, s, numbers(sizeOf(s), i + 1), 'f16'));
+  const expected = reference(shape, await x.toArray(), await w.toArray(), await dy.toArray());
+  const [out, dx, dw] = [Tensor.empty(gpu, outShape, 'f16'), Tensor.empty(gpu, shape.x, 'f16'), Tensor.empty(gpu, shape.weight)];
+  find(workgroupConvCandidates(gpu, shape), 'workgroup 32x32').run({ x, weight: w, out });
+  find(workgroupInputCandidates(gpu, shape), 'workgroup 32x32 split').run({ dy, weight: w, out: dx });
+  find(workgroupWeightCandidates(gpu, shape), 'workgroup 32x32').run({ x, dy, out: dw });
+  expectNear(await out.toArray(), expected.out, 1e-3);
+  expectNear(await dx.toArray(), expected.dx, 1e-3);
+  expectNear(await dw.toArray(), expected.dw);
+});
+
 it('keeps NaN and infinities where they belong, padding apart', async () => {
   const shape = convShape({ x: [1, 6, 5, 16], weight: [3, 3, 16, 32], padding: [1, 1] });
   const [x, w] = [numbers(480, 1), numbers(4608, 2)];

@@ -33,19 +33,20 @@ function matmulShape(m: number, n: number, k: number, transposes = 0, batch = 1)
 
 /** Runs one candidate with and without an epilogue and compares. */
 async function check(candidate: Candidate<MatmulOperands>, shape: MatmulShape): Promise<void> {
-  const { batch, m, n } = shape;
+  const { batch, m, n, dtype = 'f32' } = shape;
+  const tolerance = dtype === 'f16' ? 1e-3 : 1e-5;
   let seed = 0;
   const operands = matmulFamily.operands(gpu, shape, (count) => numbers(count, ++seed));
   const [a, b] = [await operands.a.toArray(), await operands.b.toArray()];
   const expected = product(a, b, shape);
   candidate.run(operands);
-  expectNear(await operands.out.toArray(), expected);
+  expectNear(await operands.out.toArray(), expected, tolerance);
   const [scale, bias, residual] = [numbers(n, 3), numbers(n, 4), numbers(batch * m * n, 5)];
   const epilogue = {
-    scale: Tensor.fromArray(gpu, [n], scale), bias: Tensor.fromArray(gpu, [n], bias), residual: Tensor.fromArray(gpu, [batch, m, n], residual), relu: true,
+    scale: Tensor.fromArray(gpu, [n], scale), bias: Tensor.fromArray(gpu, [n], bias), residual: Tensor.fromArray(gpu, [batch, m, n], residual, dtype), relu: true,
   };
   candidate.run({ ...operands, ...epilogue });
-  expectNear(await operands.out.toArray(), expected.map((v, i) => Math.max(0, v * scale[i % n] + bias[i % n] + residual[i])));
+  expectNear(await operands.out.toArray(), expected.map((v, i) => Math.max(0, v * scale[i % n] + bias[i % n] + residual[i])), tolerance);
   for (const t of [operands.a, operands.b, operands.out, epilogue.scale, epilogue.bias, epilogue.residual]) t.dispose();
 }
 
@@ -93,6 +94,20 @@ describe('matmul in workgroup memory', () => {
     expect(idsOf(512, 512, 512)[0]).not.toMatch(/128x128$/);
     expect(idsOf(64, 64, 8192)[0]).toMatch(/split$/);
     expect(workgroupCandidates(new Gpu(gpu.device, { ...gpu.adapter, software: true }), matmulShape(64, 64, 64))).toEqual([]);
+  });
+});
+
+describe('on f16 operands', () => {
+  it('sums in f32', async ({ skip }) => {
+    skip(!gpu.device.features.has('shader-f16'), 'the adapter has no shader-f16');
+    for (const [m, n, k, transposes] of [[33, 31, 17, 0], [36, 40, 44, 2], [9, 8, 260, 1]]) {
+      const shape: MatmulShape = { ...matmulShape(m, n, k, transposes), dtype: 'f16' };
+      await checkEach(shape, [k === 260 ? 'workgroup 32x32 split' : 'workgroup 32x32']);
+    }
+    for (const [m, n, k, transposes] of [[2, 31, 17, 0], [3, 40, 44, 2]]) {
+      const shape: MatmulShape = { ...matmulShape(m, n, k, transposes), dtype: 'f16' };
+      await checkEach(shape, [narrowCandidates(gpu, shape)[0].id], narrowCandidates);
+    }
   });
 });
 

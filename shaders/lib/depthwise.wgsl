@@ -6,7 +6,7 @@ alias Weights = Column;
 const DEEP = 1u; // Columns of the source that a target's Column reads
 
 fn weights_at(tap: u32, column: u32, depth: u32) -> Weights {
-  return weight[tap * params.columns + column];
+  return Column(weight[tap * params.columns + column]);
 }
 
 // The first Column of the source that a target's Column reads.

@@ -12,10 +12,11 @@ fn weights_at(tap: u32, column: u32, depth: u32) -> Weights {
   if (TURNED) {
     let out = params.columns / WIDE * DEEP;
     let at = (tap * WIDE + column % WIDE) * 4u * out + column / WIDE * DEEP + depth;
-    return transpose(mat4x4f(weight[at], weight[at + out], weight[at + 2u * out], weight[at + 3u * out]));
+    return transpose(mat4x4f(Column(weight[at]), Column(weight[at + out]), Column(weight[at + 2u * out]), Column(weight[at + 3u * out])));
   }
-  let at = (tap * DEEP + depth) * 4u * params.columns + column;
-  return mat4x4f(weight[at], weight[at + params.columns], weight[at + 2u * params.columns], weight[at + 3u * params.columns]);
+  let wide = params.columns;
+  let at = (tap * DEEP + depth) * 4u * wide + column;
+  return mat4x4f(Column(weight[at]), Column(weight[at + wide]), Column(weight[at + 2u * wide]), Column(weight[at + 3u * wide]));
 }
 
 fn source_of(column: u32) -> u32 {

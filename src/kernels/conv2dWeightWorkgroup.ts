@@ -1,15 +1,17 @@
 /** The weight gradient with tiles in workgroup memory, for GPUs: shaders/conv2dWeightWorkgroup.wgsl. */
 import type { Gpu } from '../gpu/gpu';
 import source from '../../shaders/conv2dWeightWorkgroup.wgsl?raw';
+import tileLib from '../../shaders/lib/workgroupTile.wgsl?raw';
 import type { ConvShape, ConvWeightOperands } from './conv2d';
 import { conv2dShape } from './conv2dShape';
 import { FEW } from './conv2dWorkgroup';
 import { epilogueBindings, epilogueParams } from './epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
 import type { Candidate } from './family';
 import { inParts } from './splitSum';
-import { GRID, WorkgroupKernel, elementSpec, rankPlans, type Plan } from './workgroupTile';
+import { GRID, rankPlans, tileSpec, type Plan } from './workgroupTile';
 
-const kernel = new WorkgroupKernel('conv2d_weight_workgroup', source);
+const kernel = new EpilogueKernel('conv2d_weight_workgroup', 'conv2d_weight_workgroup', [tileLib, source]);
 
 /** Pixels that are added up in one run at most; longer sums lose digits. */
 const PIXELS = 4096;
@@ -37,8 +39,10 @@ function multiply({ weight, options }: ConvShape, operands: ConvWeightOperands, 
   const columns = width / groups;
   const [images, outY, outX] = dy.shape;
   const rows = kh * kw * channels;
+  const dtype = floatDtype(x);
+  const spec = { ...tileSpec(tile, SIDES), ...elementSpec('X', channels, dtype), ...elementSpec('DY', columns, dtype), CHANNELS: channels, KERNEL_X: kw };
   x.gpu.dispatch(
-    kernel.variant(tile, SIDES, columns, { ...elementSpec('X', channels), ...elementSpec('DY', columns), CHANNELS: channels, KERNEL_X: kw }),
+    kernel.variant(columns, { dtype, out: floatDtype(out) }, spec),
     { x: x.storage, dy: dy.storage, ...epilogueBindings({}, x), out: out.storage },
     {
       pixels: images * outY * outX,

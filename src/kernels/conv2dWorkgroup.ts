@@ -5,14 +5,16 @@
 import type { Gpu } from '../gpu/gpu';
 import { sizeOf } from '../hostTensor';
 import source from '../../shaders/conv2dWorkgroup.wgsl?raw';
+import tileLib from '../../shaders/lib/workgroupTile.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape } from './conv2d';
 import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './conv2dShape';
 import { epilogueBindings, epilogueParams } from './epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
 import type { Candidate } from './family';
 import { inParts } from './splitSum';
-import { GRID, WorkgroupKernel, elementSpec, rankPlans, type Plan } from './workgroupTile';
+import { GRID, rankPlans, tileSpec, type Plan } from './workgroupTile';
 
-const kernel = new WorkgroupKernel('conv2d_workgroup', source);
+const kernel = new EpilogueKernel('conv2d_workgroup', 'conv2d_workgroup', [tileLib, source]);
 
 /** Groups of fewer columns leave most of each tile empty: kernels without workgroup memory do better. */
 export const FEW = 16;
@@ -85,14 +87,18 @@ function run(gather: Gather, operands: ConvOperands, { tile, splits, steps }: Pl
     target_y: target[1], target_x: target[2], source_y: x.shape[1], source_x: x.shape[2],
     part: sizeOf(target), ...epilogueParams(operands),
   };
-  const elements = { ...elementSpec('X', channels), ...elementSpec('W', rightAlong ? channels : columns) };
+  const dtype = floatDtype(x);
+  const elements = {
+    ...tileSpec(tile, { leftAlong: true, rightAlong }), ...elementSpec('X', channels, dtype), ...elementSpec('W', rightAlong ? channels : columns, dtype),
+  };
   const bindings = { x: x.storage, weight: weight.storage, ...epilogueBindings(operands, weight), out: out.storage };
   for (const y of rows) {
     for (const xs of cols) {
       const pixels = images * y.extent * xs.extent;
       const spec = flat ? { ...elements, FLAT: 'true', CHANNELS: channels, TAPS_X: Math.max(1, xs.taps) } : elements;
       const grid = [groups * Math.ceil(columns / tile.n), Math.ceil(pixels / tile.m), splits] as const;
-      x.gpu.dispatch(kernel.variant(tile, { leftAlong: true, rightAlong }, columns, spec), bindings, { pixels, ...shared, ...walkParams(y, xs) }, grid);
+      const variant = kernel.variant(columns, { dtype, out: floatDtype(out) }, spec);
+      x.gpu.dispatch(variant, bindings, { pixels, ...shared, ...walkParams(y, xs) }, grid);
     }
   }
 }

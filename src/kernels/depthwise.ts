@@ -5,29 +5,40 @@
 import type { Gpu } from '../gpu/gpu';
 import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
-import { Tensor } from '../tensor';
+import { Tensor, type FloatDtype } from '../tensor';
 import depthwiseLib from '../../shaders/lib/depthwise.wgsl?raw';
 import gridLib from '../../shaders/lib/grid.wgsl?raw';
 import groupedLib from '../../shaders/lib/grouped.wgsl?raw';
 import gatherSource from '../../shaders/depthwise.wgsl?raw';
+import halfLib from '../../shaders/lib/half.wgsl?raw';
 import weightSource from '../../shaders/depthwiseWeight.wgsl?raw';
+import { columnType } from './cast';
 import type { ConvInputOperands, ConvOperands, ConvShape, ConvWeightOperands } from './conv2d';
 import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './conv2dShape';
 import { epilogueBindings, epilogueParams } from './epilogue';
+import { floatDtype } from './epilogueKernel';
 import type { Candidate } from './family';
 import { elements } from './launch';
 import { sum } from './reduce';
 
-const depthwiseKernel = new Kernel('depthwise', [gridLib, depthwiseLib, gatherSource], 'depthwise');
-const groupedKernel = new Kernel('depthwise (groups of fours)', [gridLib, groupedLib, gatherSource], 'depthwise');
-const weightKernel = new Kernel('depthwise_weight', [weightSource], 'depthwise_weight');
+const kernels = {
+  depthwise: inBoth('depthwise', 'depthwise', [gridLib, depthwiseLib, gatherSource]),
+  grouped: inBoth('depthwise (groups of fours)', 'depthwise', [gridLib, groupedLib, gatherSource]),
+  weight: inBoth('depthwise_weight', 'depthwise_weight', [weightSource]),
+};
 
-/** Rows and columns of targets that an invocation computes: the taller, the fewer sources are read twice. */
-const TILES = [
-  [2, 4],
-  [4, 4],
-  [1, 4],
-] as const;
+function inBoth(name: string, entry: string, sources: readonly string[]): Readonly<Record<FloatDtype, Kernel>> {
+  return { f32: new Kernel(name, sources, entry), f16: new Kernel(`${name} f16`, [halfLib, ...sources], entry) };
+}
+
+/**
+ * Rows and columns of targets that an invocation computes: the taller, the fewer sources are read twice, and the more
+ * registers it takes. A CPU adapter, to which a load is dear, gains from the tallest while the taps are few.
+ */
+function tiles(gpu: Gpu, taps: number): readonly (readonly [number, number])[] {
+  const tall = gpu.adapter.software && taps <= 9;
+  return tall ? [[4, 4], [2, 4], [1, 4]] : [[2, 4], [1, 4], [4, 4]];
+}
 
 /** Kernels of more taps would not fit into registers. */
 const MOST_TAPS = 49;
@@ -40,39 +51,48 @@ const PIXELS = 4096;
 
 type Groups = 'depthwise' | 'grouped';
 
-export function depthwiseCandidates(_: Gpu, { x, weight, options }: ConvShape): Candidate<ConvOperands>[] {
-  const kind = kindOf(weight, options.groups);
+export function depthwiseCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvOperands>[] {
+  const kind = kindOf(gpu, weight, options.groups);
   const shape = conv2dShape(x, weight, options);
   const { stride, padding, dilation } = options;
   const [rows, cols] = [0, 1].map((axis) => [forwardWalk(shape[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis])]);
-  return kind ? candidates(kind, rows, cols, options.groups, false) : [];
+  return kind ? candidates(kind, rows, cols, options.groups, false, tiles(gpu, weight[0] * weight[1])) : [];
 }
 
-export function depthwiseInputCandidates(_: Gpu, { x, weight, options }: ConvShape): Candidate<ConvInputOperands>[] {
-  const kind = kindOf(weight, options.groups);
+export function depthwiseInputCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvInputOperands>[] {
+  const kind = kindOf(gpu, weight, options.groups);
   const { stride, padding, dilation } = options;
   const [rows, cols] = [0, 1].map((axis) => gradientWalks(x[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
   // A residue that no tap reaches has nothing to gather; other algorithms write its zeros.
   if (!kind || [...rows, ...cols].some(({ taps }) => taps === 0)) return [];
-  const found = candidates(kind, rows, cols, options.groups, true);
+  const found = candidates(kind, rows, cols, options.groups, true, tiles(gpu, weight[0] * weight[1]));
   return found.map(({ id, run }) => ({ id, run: ({ dy, weight: w, out }) => run({ x: dy, weight: w, out }) }));
 }
 
 export function depthwiseWeightCandidates(gpu: Gpu, shape: ConvShape): Candidate<ConvWeightOperands>[] {
-  if (kindOf(shape.weight, shape.options.groups) !== 'depthwise') return [];
+  if (kindOf(gpu, shape.weight, shape.options.groups) !== 'depthwise') return [];
   return [{ id: 'depthwise', run: (operands) => weightGradient(gpu, shape, operands) }];
 }
 
 /** Which of the kernels fits, if any. */
-function kindOf([kh, kw, channels, out]: readonly number[], groups: number): Groups | undefined {
+function kindOf({ adapter }: Gpu, [kh, kw, channels, out]: readonly number[], groups: number): Groups | undefined {
   if (kh * kw > MOST_TAPS || groups === 1) return undefined;
   if (channels === 1 && out === groups) return 'depthwise';
+  // A CPU adapter's registers take narrow products as well.
+  if (adapter.software) return undefined;
   const wide = out / groups;
   return channels % 4 === 0 && wide % 4 === 0 && Math.max(channels, wide) <= MOST_CHANNELS ? 'grouped' : undefined;
 }
 
-function candidates(kind: Groups, rows: readonly Walk[], cols: readonly Walk[], groups: number, turned: boolean): Candidate<ConvOperands>[] {
-  return TILES.map((tile) => ({
+function candidates(
+  kind: Groups,
+  rows: readonly Walk[],
+  cols: readonly Walk[],
+  groups: number,
+  turned: boolean,
+  sizes: readonly (readonly [number, number])[],
+): Candidate<ConvOperands>[] {
+  return sizes.map((tile) => ({
     id: `${kind} ${tile.join('x')}`,
     run(operands) {
       for (const y of rows) for (const x of cols) gather(kind, operands, y, x, groups, turned, tile);
@@ -85,13 +105,14 @@ function gather(kind: Groups, operands: ConvOperands, y: Walk, x: Walk, groups: 
   const [channels, columns] = [source.shape[3], out.shape[3]];
   const width = columns % 4 === 0 ? 4 : 1;
   const [walkY, walkX] = [forwards(y), forwards(x)];
+  const dtype = floatDtype(source);
   const constants = {
-    Column: width === 4 ? 'vec4f' : 'f32',
+    Column: columnType(width, 'f32'), Stored: columnType(width, dtype),
     TILE_Y: tile[0], TILE_X: tile[1],
     TAPS_Y: y.taps, TAPS_X: x.taps, STRIDE_Y: y.stride, STRIDE_X: x.stride, STEP_Y: walkY.step, STEP_X: walkX.step,
   };
   const grouped = { DEEP: channels / groups / 4, WIDE: columns / groups / 4, TURNED: String(turned) };
-  const kernel = kind === 'grouped' ? groupedKernel.variant({ spec: { ...constants, ...grouped } }) : depthwiseKernel.variant({ spec: constants });
+  const kernel = kernels[kind][dtype].variant({ spec: kind === 'grouped' ? { ...constants, ...grouped } : constants });
   const invocations = (out.shape[0] * Math.ceil(y.extent / tile[0]) * Math.ceil(x.extent / tile[1]) * columns) / width;
   const { stride_y, stride_x, step_y, step_x, taps_y, taps_x, ...walks } = walkParams(walkY, walkX);
   source.gpu.dispatch(
@@ -119,6 +140,7 @@ function weightGradient(gpu: Gpu, { weight, options }: ConvShape, { x, dy, out }
   const [images, outY, outX] = dy.shape;
   const width = channels % 4 === 0 ? 4 : 1;
   const columns = channels / width;
+  const dtype = floatDtype(x);
   // All rows of a kernel that fits into registers, else one: each reads the gradient again.
   const own = kh * kw <= 9 ? kh : 1;
   const tile = [4, 7, 3, 2].find((t) => outX % t === 0) ?? 4;
@@ -129,9 +151,9 @@ function weightGradient(gpu: Gpu, { weight, options }: ConvShape, { x, dy, out }
   const chunks = Math.ceil(rows / chunk);
   const partial = chunks === 1 ? out : Tensor.empty(gpu, [chunks, sizeOf(out.shape)]);
   gpu.dispatch(
-    weightKernel.variant({
+    kernels.weight[dtype].variant({
       spec: {
-        Column: width === 4 ? 'vec4f' : 'f32',
+        Column: columnType(width, 'f32'), Stored: columnType(width, dtype),
         TILE_X: tile, OWN_Y: own, TAPS_X: kw, STRIDE_Y: stride[0], STRIDE_X: stride[1], STEP_X: dilation[1], RAGGED: String(outX % tile !== 0),
       },
     }),

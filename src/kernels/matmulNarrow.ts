@@ -1,16 +1,13 @@
 /** Matrix products with few rows, such as a classifier's head on a batch: shaders/matmulNarrow.wgsl. */
 import type { Gpu } from '../gpu/gpu';
-import { Kernel } from '../gpu/kernel';
-import quadsLib from '../../shaders/lib/epilogueQuads.wgsl?raw';
-import scalarsLib from '../../shaders/lib/epilogueScalars.wgsl?raw';
 import source from '../../shaders/matmulNarrow.wgsl?raw';
 import { epilogueBindings, epilogueParams } from './epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
 import type { Candidate } from './family';
 import type { MatmulOperands, MatmulShape } from './matmul';
-import { GRID, elementSpec } from './workgroupTile';
+import { GRID } from './workgroupTile';
 
-const quads = new Kernel('matmul_narrow', [quadsLib, source], 'matmul_narrow');
-const scalars = new Kernel('matmul_narrow (odd columns)', [scalarsLib, source], 'matmul_narrow');
+const kernel = new EpilogueKernel('matmul_narrow', 'matmul_narrow', [source]);
 
 /** More rows than this read b too often. */
 const MOST_ROWS = 64;
@@ -40,14 +37,16 @@ function multiply({ batch, m, n, k, transposeA, transposeB }: MatmulShape, opera
   const { a, b, out } = operands;
   const [a_row, a_col] = transposeA ? [1, m] : [k, 1];
   const stride = transposeB ? k : n;
+  const dtype = floatDtype(a);
   const spec = {
-    ...(a_col === 1 ? elementSpec('A', k) : { A: 'f32', A_WIDTH: 1 }), ...elementSpec('B', stride),
+    ...elementSpec('A', a_col === 1 ? k : 1, dtype), ...elementSpec('B', stride, dtype),
     B_ALONG: String(transposeB), ROWS: rows, GROUPS: groups, SLICES: slices,
   };
+  const variant = kernel.variant(n, { dtype, out: floatDtype(out) }, spec);
   const bindings = { a: a.storage, b: b.storage, ...epilogueBindings(operands, b), out: out.storage };
   const params = { rows: m, columns: n, depth: k, a_row, a_col, b_stride: stride, a_batch: m * k, b_batch: k * n };
   for (let first = 0; first < batch; first += GRID) {
     const grid = [Math.ceil(n / 4 / groups), Math.ceil(m / rows), Math.min(GRID, batch - first)] as const;
-    a.gpu.dispatch((n % 4 === 0 ? quads : scalars).variant({ spec }), bindings, { ...params, batch: first, ...epilogueParams(operands) }, grid);
+    a.gpu.dispatch(variant, bindings, { ...params, batch: first, ...epilogueParams(operands) }, grid);
   }
 }

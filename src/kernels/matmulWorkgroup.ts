@@ -1,13 +1,15 @@
 /** Matrix products with tiles of both sides in workgroup memory, for GPUs: shaders/matmulWorkgroup.wgsl. */
 import type { Gpu } from '../gpu/gpu';
+import tileLib from '../../shaders/lib/workgroupTile.wgsl?raw';
 import source from '../../shaders/matmulWorkgroup.wgsl?raw';
 import { epilogueBindings, epilogueParams } from './epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
 import type { Candidate } from './family';
 import type { MatmulOperands, MatmulShape } from './matmul';
 import { inParts } from './splitSum';
-import { GRID, WorkgroupKernel, elementSpec, rankPlans, type Plan, type Sides } from './workgroupTile';
+import { GRID, rankPlans, tileSpec, type Plan, type Sides } from './workgroupTile';
 
-const kernel = new WorkgroupKernel('matmul_workgroup', source);
+const kernel = new EpilogueKernel('matmul_workgroup', 'matmul_workgroup', [tileLib, source]);
 
 export function workgroupCandidates(gpu: Gpu, shape: MatmulShape): Candidate<MatmulOperands>[] {
   const { batch, m, n, k, transposeA, transposeB } = shape;
@@ -21,7 +23,9 @@ export function workgroupCandidates(gpu: Gpu, shape: MatmulShape): Candidate<Mat
 function multiply({ batch, m, n, k }: MatmulShape, operands: MatmulOperands, { tile, splits, steps }: Plan, sides: Sides): void {
   const { a, b, out } = operands;
   const [aRow, bRow] = [sides.leftAlong ? k : m, sides.rightAlong ? k : n];
-  const variant = kernel.variant(tile, sides, n, { ...elementSpec('A', aRow), ...elementSpec('B', bRow) });
+  const dtype = floatDtype(a);
+  const spec = { ...tileSpec(tile, sides), ...elementSpec('A', aRow, dtype), ...elementSpec('B', bRow, dtype) };
+  const variant = kernel.variant(n, { dtype, out: floatDtype(out) }, spec);
   const bindings = { a: a.storage, b: b.storage, ...epilogueBindings(operands, b), out: out.storage };
   const params = { rows: m, columns: n, depth: k, a_stride: aRow, b_stride: bRow, a_batch: m * k, b_batch: k * n, matrices: batch, steps };
   const most = Math.floor(GRID / splits);

@@ -4,14 +4,20 @@ import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
 import gridLib from '../../shaders/lib/grid.wgsl?raw';
+import halfLib from '../../shaders/lib/half.wgsl?raw';
 import source from '../../shaders/splitSum.wgsl?raw';
+import { columnType } from './cast';
 import { epilogueBindings, epilogueParams, type Epilogue } from './epilogue';
+import { floatDtype } from './epilogueKernel';
 import { elements } from './launch';
 
-const kernel = new Kernel('split_sum', [gridLib, source], 'split_sum');
+const kernels = {
+  f32: new Kernel('split_sum', [gridLib, source], 'split_sum'),
+  f16: new Kernel('split_sum f16', [halfLib, gridLib, source], 'split_sum'),
+};
 
 /**
- * Runs `product` so that it writes `splits` parts one after another, each of `out`'s size and without an epilogue, then
+ * Runs `product` so that it writes `splits` parts one after another, each of `out`'s size, f32 and without an epilogue, then
  * adds them into `out` and ends them as asked. With one part, `product` writes `out` and ends it itself.
  */
 export function inParts<O extends Epilogue & { readonly out: Tensor }>(gpu: Gpu, splits: number, operands: O, product: (operands: O) => void): void {
@@ -21,8 +27,9 @@ export function inParts<O extends Epilogue & { readonly out: Tensor }>(gpu: Gpu,
   product({ ...operands, scale: undefined, bias: undefined, residual: undefined, relu: false, out: parts });
   const columns = out.shape[out.shape.length - 1];
   const width = columns % 4 === 0 ? 4 : 1;
+  const dtype = floatDtype(out);
   gpu.dispatch(
-    kernel.variant({ spec: { Column: width === 4 ? 'vec4f' : 'f32' } }),
+    kernels[dtype].variant({ spec: { Column: columnType(width, 'f32'), Stored: columnType(width, dtype) } }),
     { x: parts.storage, ...epilogueBindings(operands, parts), out: out.storage },
     { size: sizeOf(out.shape) / width, columns: columns / width, parts: splits, ...epilogueParams(operands) },
     elements(sizeOf(out.shape) / width),

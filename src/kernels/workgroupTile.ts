@@ -3,10 +3,6 @@
  * shape, and over how many workgroups the depth is split where too few would have work.
  */
 import type { Gpu } from '../gpu/gpu';
-import { Kernel } from '../gpu/kernel';
-import quadsLib from '../../shaders/lib/epilogueQuads.wgsl?raw';
-import scalarsLib from '../../shaders/lib/epilogueScalars.wgsl?raw';
-import tileLib from '../../shaders/lib/workgroupTile.wgsl?raw';
 
 /** Rows and columns of a workgroup's tile, and of one invocation's part of it. */
 interface Extents {
@@ -113,35 +109,15 @@ function memoryOf({ m, n }: Extents, depth: number, { leftAlong, rightAlong }: S
   return 4 * (m * padded(leftAlong) + n * padded(rightAlong));
 }
 
-/** A product's kernel, which writes columns in fours or one by one. */
-export class WorkgroupKernel {
-  readonly #quads: Kernel;
-  readonly #scalars: Kernel;
-
-  constructor(name: string, source: string) {
-    this.#quads = new Kernel(name, [tileLib, quadsLib, source], name);
-    this.#scalars = new Kernel(`${name} (odd columns)`, [tileLib, scalarsLib, source], name);
-  }
-
-  /** `columns`: of the output, a group's where there are groups. `spec` are the kernel's own declarations. */
-  variant(tile: Tile, { leftAlong, rightAlong }: Sides, columns: number, spec: Readonly<Record<string, string | number>>): Kernel {
-    const kernel = columns % 4 === 0 ? this.#quads : this.#scalars;
-    return kernel.variant({
-      spec: {
-        TILE_M: tile.m,
-        TILE_N: tile.n,
-        DEPTH: tile.depth,
-        ROWS: tile.rows,
-        COLUMNS: tile.columns,
-        LEFT_ALONG: String(leftAlong),
-        RIGHT_ALONG: String(rightAlong),
-        ...spec,
-      },
-    });
-  }
-}
-
-/** Declarations of one side's elements in memory: in fours where rows begin at multiples of four. */
-export function elementSpec(side: string, extent: number): Record<string, string | number> {
-  return extent % 4 === 0 ? { [side]: 'vec4f', [`${side}_WIDTH`]: 4 } : { [side]: 'f32', [`${side}_WIDTH`]: 1 };
+/** Declarations of a tile. */
+export function tileSpec(tile: Tile, { leftAlong, rightAlong }: Sides): Record<string, string | number> {
+  return {
+    TILE_M: tile.m,
+    TILE_N: tile.n,
+    DEPTH: tile.depth,
+    ROWS: tile.rows,
+    COLUMNS: tile.columns,
+    LEFT_ALONG: String(leftAlong),
+    RIGHT_ALONG: String(rightAlong),
+  };
 }
