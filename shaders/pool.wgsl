@@ -14,11 +14,13 @@ struct Params {
   count_include_pad: u32,
 }
 
+alias Stored = V; // in memory, where elements may be f16
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<V>;
-@group(0) @binding(2) var<storage, read> dy: array<V>;
+@group(0) @binding(1) var<storage, read> x: array<Stored>;
+@group(0) @binding(2) var<storage, read> dy: array<Stored>;
 @group(0) @binding(3) var<storage, read> index: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<V>;
+@group(0) @binding(4) var<storage, read_write> out: array<Stored>;
 @group(0) @binding(5) var<storage, read_write> out_index: array<u32>;
 
 const WORKGROUP = 64u;
@@ -66,7 +68,7 @@ fn best_of(n: u32, oh: u32, column: Column) -> Best {
     var at = ((n * params.height + h) * params.width + columns.begin) * params.channels + column.c;
     var place = (h + params.pad_h - oh * params.stride_h) * params.kernel_w + across;
     for (var w = columns.begin; w < columns.end; w++) {
-      let v = x[at];
+      let v = V(x[at]);
       // As PyTorch: the first of equals wins, and a NaN beats everything.
       let better = (v > best.value) | nan_in(v);
       best.value = select(best.value, v, better);
@@ -83,7 +85,7 @@ fn max_pool(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let column = column_of(id.x, params.out_width);
   if (!column.inside) { return; }
   for (var h = id.y; h < params.out_height; h += groups.y) {
-    out[output_at(id.z, h, column)] = best_of(id.z, h, column).value;
+    out[output_at(id.z, h, column)] = Stored(best_of(id.z, h, column).value);
   }
 }
 
@@ -94,7 +96,7 @@ fn max_pool_indices(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   for (var h = id.y; h < params.out_height; h += groups.y) {
     let best = best_of(id.z, h, column);
     let at = output_at(id.z, h, column);
-    out[at] = best.value;
+    out[at] = Stored(best.value);
     out_index[at] = packed(best.at);
   }
 }
@@ -123,7 +125,7 @@ fn max_pool_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
       for (var w = first.begin; w < last.end; w++) {
         let at = output_at(id.z, h, Column(w, c, true));
         let place = unpacked(index[at]);
-        let g = dy[at];
+        let g = V(dy[at]);
         // Past the window's edge a place is one of another row: it must be inside in both directions.
         let across0 = left + params.pad_w - w * params.stride_w;
         let across1 = right + params.pad_w - w * params.stride_w;
@@ -133,10 +135,10 @@ fn max_pool_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
         sum11 += taken(g, place, down1, across1);
       }
     }
-    out[input_at(id.z, top, Column(left, c, true))] = sum00;
-    if (right > left) { out[input_at(id.z, top, Column(right, c, true))] = sum01; }
-    if (bottom > top) { out[input_at(id.z, bottom, Column(left, c, true))] = sum10; }
-    if (right > left && bottom > top) { out[input_at(id.z, bottom, Column(right, c, true))] = sum11; }
+    out[input_at(id.z, top, Column(left, c, true))] = Stored(sum00);
+    if (right > left) { out[input_at(id.z, top, Column(right, c, true))] = Stored(sum01); }
+    if (bottom > top) { out[input_at(id.z, bottom, Column(left, c, true))] = Stored(sum10); }
+    if (right > left && bottom > top) { out[input_at(id.z, bottom, Column(right, c, true))] = Stored(sum11); }
   }
 }
 
@@ -165,7 +167,7 @@ fn sum_of(n: u32, c: u32, rows: Range, columns: Range) -> V {
   for (var h = rows.begin; h < rows.end; h++) {
     var at = ((n * params.height + h) * params.width + columns.begin) * params.channels + c;
     for (var w = columns.begin; w < columns.end; w++) {
-      sum += x[at];
+      sum += V(x[at]);
       at += params.channels;
     }
   }
@@ -179,7 +181,7 @@ fn avg_pool(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let columns = window(column.w, params.stride_w, params.pad_w, params.kernel_w, params.width);
   for (var h = id.y; h < params.out_height; h += groups.y) {
     let rows = window(h, params.stride_h, params.pad_h, params.kernel_h, params.height);
-    out[output_at(id.z, h, column)] = sum_of(id.z, column.c, rows, columns) / divisor(h, column.w);
+    out[output_at(id.z, h, column)] = Stored(sum_of(id.z, column.c, rows, columns) / divisor(h, column.w));
   }
 }
 
@@ -193,10 +195,10 @@ fn avg_pool_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
     var sum = V(0.0);
     for (var h = rows.begin; h < rows.end; h++) {
       for (var w = columns.begin; w < columns.end; w++) {
-        sum += dy[output_at(id.z, h, Column(w, column.c, true))] / divisor(h, w);
+        sum += V(dy[output_at(id.z, h, Column(w, column.c, true))]) / divisor(h, w);
       }
     }
-    out[input_at(id.z, row, column)] = sum;
+    out[input_at(id.z, row, column)] = Stored(sum);
   }
 }
 
@@ -213,7 +215,7 @@ fn adaptive_avg_pool(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
   let columns = region(column.w, params.width, params.out_width);
   for (var h = id.y; h < params.out_height; h += groups.y) {
     let rows = region(h, params.height, params.out_height);
-    out[output_at(id.z, h, column)] = sum_of(id.z, column.c, rows, columns) / f32((rows.end - rows.begin) * (columns.end - columns.begin));
+    out[output_at(id.z, h, column)] = Stored(sum_of(id.z, column.c, rows, columns) / f32((rows.end - rows.begin) * (columns.end - columns.begin)));
   }
 }
 
@@ -235,9 +237,9 @@ fn adaptive_avg_pool_backward(@builtin(global_invocation_id) id: vec3u, @builtin
       for (var w = over.begin; w < over.end; w++) {
         let columns = region(w, params.width, params.out_width);
         let share = f32((rows.end - rows.begin) * (columns.end - columns.begin));
-        sum += dy[output_at(id.z, h, Column(w, column.c, true))] / share;
+        sum += V(dy[output_at(id.z, h, Column(w, column.c, true))]) / share;
       }
     }
-    out[input_at(id.z, row, column)] = sum;
+    out[input_at(id.z, row, column)] = Stored(sum);
   }
 }

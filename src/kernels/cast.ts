@@ -20,6 +20,11 @@ export function cast(x: Tensor, dtype: FloatDtype): Tensor {
   return out;
 }
 
+/** The type of a tensor that is known to hold real numbers, as ops see to. */
+export function floatOf({ dtype }: Tensor): FloatDtype {
+  return dtype === 'f16' ? 'f16' : 'f32';
+}
+
 /** The WGSL type of `width` neighbouring elements in memory. */
 export function columnType(width: 1 | 4, dtype: FloatDtype): string {
   if (width === 1) return dtype;

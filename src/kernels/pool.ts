@@ -2,10 +2,12 @@
 import { ShapeError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
-import { Tensor } from '../tensor';
+import { Tensor, type FloatDtype } from '../tensor';
+import half from '../../shaders/lib/half.wgsl?raw';
 import narrow from '../../shaders/lib/narrow.wgsl?raw';
 import wide from '../../shaders/lib/wide.wgsl?raw';
 import source from '../../shaders/pool.wgsl?raw';
+import { columnType, floatOf } from './cast';
 import { assertRank } from './launch';
 
 export interface PoolOptions {
@@ -23,9 +25,16 @@ export interface PoolOptions {
 const ENTRIES = ['max_pool', 'max_pool_indices', 'max_pool_backward', 'avg_pool', 'avg_pool_backward', 'adaptive_avg_pool', 'adaptive_avg_pool_backward'] as const;
 type Entry = (typeof ENTRIES)[number];
 
-const [WIDE, NARROW] = [wide, narrow].map((lanes, i) => {
-  const made = ENTRIES.map((entry): [Entry, Kernel] => [entry, new Kernel(`${entry}${i === 0 ? '' : ' (narrow)'}`, [lanes, source], entry)]);
-  return Object.fromEntries(made) as Record<Entry, Kernel>;
+type Kernels = Readonly<Record<Entry, Kernel>>;
+
+const [WIDE, NARROW] = ([4, 1] as const).map((width): Readonly<Record<FloatDtype, Kernels>> => {
+  const sources = [width === 4 ? wide : narrow, source];
+  const all = (suffix: string, make: (name: string, entry: Entry) => Kernel): Kernels =>
+    Object.fromEntries(ENTRIES.map((entry) => [entry, make(`${entry}${width === 4 ? '' : ' (narrow)'}${suffix}`, entry)])) as Kernels;
+  return {
+    f32: all('', (name, entry) => new Kernel(name, sources, entry)),
+    f16: all(' f16', (name, entry) => new Kernel(name, [half, ...sources], entry).variant({ spec: { Stored: columnType(width, 'f16') } })),
+  };
 });
 
 /** Places in a window that a byte counts; four channels' fit a word then. */
@@ -58,7 +67,7 @@ function poolShape(op: string, x: readonly number[], options: PoolOptions): numb
 export function maxPool(x: Tensor, options: PoolOptions, withIndices: boolean): { out: Tensor; indices: Tensor | undefined } {
   assertRank('max_pool2d', 'input', x, 4, '[N, H, W, C]');
   const shape = poolShape('max_pool2d', x.shape, options);
-  const out = Tensor.empty(x.gpu, shape);
+  const out = Tensor.empty(x.gpu, shape, x.dtype);
   const [n, h, w, channels] = shape;
   const byFour = isWide(channels, options);
   const indices = withIndices ? Tensor.empty(x.gpu, [n, h, w, byFour ? channels / 4 : channels], 'i32') : undefined;
@@ -69,7 +78,7 @@ export function maxPool(x: Tensor, options: PoolOptions, withIndices: boolean): 
 }
 
 export function maxPoolBackward(dy: Tensor, indices: Tensor, xShape: readonly number[], options: PoolOptions): Tensor {
-  const dx = Tensor.empty(dy.gpu, xShape);
+  const dx = Tensor.empty(dy.gpu, xShape, dy.dtype);
   const [n, h, w, c] = xShape;
   const grid = { out: [n, Math.ceil(h / 2), Math.ceil(w / 2), c], byFour: isWide(c, options) };
   run('max_pool_backward', { dy, index: indices, out: dx }, xShape, dy.shape, grid, options);
@@ -78,13 +87,13 @@ export function maxPoolBackward(dy: Tensor, indices: Tensor, xShape: readonly nu
 
 export function avgPool(x: Tensor, options: PoolOptions): Tensor {
   assertRank('avg_pool2d', 'input', x, 4, '[N, H, W, C]');
-  const out = Tensor.empty(x.gpu, poolShape('avg_pool2d', x.shape, options));
+  const out = Tensor.empty(x.gpu, poolShape('avg_pool2d', x.shape, options), x.dtype);
   run('avg_pool', { x, out }, x.shape, out.shape, { out: out.shape, byFour: isWide(x.shape[3]) }, options);
   return out;
 }
 
 export function avgPoolBackward(dy: Tensor, xShape: readonly number[], options: PoolOptions): Tensor {
-  const dx = Tensor.empty(dy.gpu, xShape);
+  const dx = Tensor.empty(dy.gpu, xShape, dy.dtype);
   run('avg_pool_backward', { dy, out: dx }, xShape, dy.shape, { out: xShape, byFour: isWide(xShape[3]) }, options);
   return dx;
 }
@@ -95,13 +104,13 @@ export function adaptiveAvgPool(x: Tensor, outputSize: readonly [number, number]
   if (!outputSize.every((n) => Number.isInteger(n) && n > 0)) {
     throw new ShapeError(`adaptive_avg_pool2d: output size ${formatShape(outputSize)} must be two positive integers`);
   }
-  const out = Tensor.empty(x.gpu, [x.shape[0], outputSize[0], outputSize[1], x.shape[3]]);
+  const out = Tensor.empty(x.gpu, [x.shape[0], outputSize[0], outputSize[1], x.shape[3]], x.dtype);
   run('adaptive_avg_pool', { x, out }, x.shape, out.shape, { out: out.shape, byFour: isWide(x.shape[3]) });
   return out;
 }
 
 export function adaptiveAvgPoolBackward(dy: Tensor, xShape: readonly number[]): Tensor {
-  const dx = Tensor.empty(dy.gpu, xShape);
+  const dx = Tensor.empty(dy.gpu, xShape, dy.dtype);
   run('adaptive_avg_pool_backward', { dy, out: dx }, xShape, dy.shape, { out: xShape, byFour: isWide(xShape[3]) });
   return dx;
 }
@@ -133,5 +142,5 @@ function run(
     count_include_pad: (options?.countIncludePad ?? true) ? 1 : 0,
   };
   const bindings = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.storage]));
-  gpu.dispatch((grid.byFour ? WIDE : NARROW)[entry], bindings, params, [across, down, images]);
+  gpu.dispatch((grid.byFour ? WIDE : NARROW)[floatOf(tensors.out)][entry], bindings, params, [across, down, images]);
 }

@@ -5,14 +5,14 @@
 import { Random } from '../random';
 import type { Gpu } from '../gpu/gpu';
 import { sizeOf } from '../hostTensor';
-import { Tensor } from '../tensor';
+import { Tensor, type FloatDtype } from '../tensor';
 
 /** He et al. (2015), normal, by fan-out, gain sqrt(2): torchvision's choice for convolutions. Shape HWIO. */
-export function kaimingNormalFanOut(gpu: Gpu, shape: readonly number[], random: Random | undefined): Tensor {
-  if (random === undefined) return Tensor.empty(gpu, shape);
+export function kaimingNormalFanOut(gpu: Gpu, shape: readonly number[], random: Random | undefined, dtype: FloatDtype = 'f32'): Tensor {
+  if (random === undefined) return Tensor.empty(gpu, shape, dtype);
   const [kh, kw, , out] = shape;
   const std = Math.sqrt(2 / (kh * kw * out));
-  return Tensor.fromArray(gpu, shape, Float32Array.from({ length: sizeOf(shape) }, () => std * random.normal()));
+  return Tensor.fromArray(gpu, shape, Float32Array.from({ length: sizeOf(shape) }, () => std * random.normal()), dtype);
 }
 
 /** Uniform in ±1 / sqrt(fanIn): PyTorch's default for the weight and bias of a linear layer. */

@@ -6,7 +6,7 @@
  */
 import { StateDictError, UsageError, formatShape, suggest } from '../errors';
 import { sizeOf, type HostTensor } from '../hostTensor';
-import { Tensor, keep, type Layout } from '../tensor';
+import { Tensor, keep, type FloatDtype, type Layout } from '../tensor';
 
 /** A tensor that is learned. `layout` says how PyTorch orders it. */
 export class Parameter extends Tensor {
@@ -101,6 +101,24 @@ export abstract class Module {
   /** The reverse of `freeze`. */
   unfreeze(...patterns: string[]): string[] {
     return this.#setTrainable(patterns, true);
+  }
+
+  /**
+   * Keeps the weights of convolutions, here and below, as `dtype`, rounding them: f16 takes half the memory, and the
+   * layers then take and give f16. What is f16 cannot be trained, so everything here and below is frozen with it.
+   * (Normalisation, biases and fully connected layers stay f32.) Optimisers and captured functions made before hold the
+   * old weights: make them anew.
+   * @throws DeviceError for f16 where the adapter lacks it.
+   */
+  to(dtype: FloatDtype): this {
+    for (const [, module] of this.modules()) module.convert(dtype);
+    if (dtype === 'f16') this.freeze();
+    return this;
+  }
+
+  /** Converts what this module itself holds. Overridden by layers that can work on f16. */
+  protected convert(_dtype: FloatDtype): void {
+    // Most layers are f32 whatever the others are.
   }
 
   /** Reads parameters and buffers back, in PyTorch's layout and torchvision's order: all, or those `wanted`. */

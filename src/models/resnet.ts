@@ -3,7 +3,7 @@
  * defines them; parameter names are torchvision's. Images are NHWC.
  */
 import { adaptiveAvgPool2d, maxPool2d } from '../autograd/ops/pool';
-import { flatten } from '../autograd/ops/shape';
+import { cast, flatten } from '../autograd/ops/shape';
 import { wantsGrad } from '../autograd/op';
 import { recompute } from '../autograd/recompute';
 import { Random } from '../random';
@@ -14,7 +14,7 @@ import { Conv2d } from '../layers/conv2d';
 import { convBatchNorm } from '../layers/convBatchNorm';
 import { Linear } from '../layers/linear';
 import { Module } from '../layers/module';
-import type { Tensor } from '../tensor';
+import type { FloatDtype, Tensor } from '../tensor';
 
 interface Architecture {
   readonly block: 'basic' | 'bottleneck';
@@ -53,6 +53,8 @@ export interface ResNetOptions {
   readonly seed?: number;
   /** False leaves weights undefined, for `loadStateDict` to fill at once. Default true. */
   readonly initialise?: boolean;
+  /** In which the convolutions are kept and computed; f16 is frozen (see `Module.to`). Default f32. */
+  readonly dtype?: FloatDtype;
   /** See `ResNet.recompute`. Default false. */
   readonly recompute?: Recompute;
 }
@@ -69,12 +71,13 @@ interface BlockOptions {
   readonly groups: number;
   readonly widthPerGroup: number;
   readonly random: Random | undefined;
+  readonly dtype: FloatDtype;
 }
 
 /** The 1x1 convolution and batch norm on a shortcut whose shape changes: `downsample.0`, `downsample.1`. */
-function downsampleOf({ gpu, inChannels, stride, random }: BlockOptions, outChannels: number): readonly [Conv2d, BatchNorm2d] | undefined {
+function downsampleOf({ gpu, inChannels, stride, random, dtype }: BlockOptions, outChannels: number): readonly [Conv2d, BatchNorm2d] | undefined {
   if (stride === 1 && inChannels === outChannels) return undefined;
-  return [new Conv2d(gpu, inChannels, outChannels, { kernelSize: 1, stride }, random), new BatchNorm2d(gpu, outChannels)];
+  return [new Conv2d(gpu, inChannels, outChannels, { kernelSize: 1, stride, dtype }, random), new BatchNorm2d(gpu, outChannels)];
 }
 
 function shortcut(x: Tensor, downsample: readonly [Conv2d, BatchNorm2d] | undefined): Tensor {
@@ -91,19 +94,20 @@ class BasicBlock extends Module {
 
   constructor(options: BlockOptions) {
     super();
-    const { gpu, inChannels, planes, stride, random } = options;
-    this.conv1 = new Conv2d(gpu, inChannels, planes, { kernelSize: 3, stride, padding: 1 }, random);
+    const { gpu, inChannels, planes, stride, random, dtype } = options;
+    this.conv1 = new Conv2d(gpu, inChannels, planes, { kernelSize: 3, stride, padding: 1, dtype }, random);
     this.bn1 = new BatchNorm2d(gpu, planes);
-    this.conv2 = new Conv2d(gpu, planes, planes, { kernelSize: 3, padding: 1 }, random);
+    this.conv2 = new Conv2d(gpu, planes, planes, { kernelSize: 3, padding: 1, dtype }, random);
     this.bn2 = new BatchNorm2d(gpu, planes);
     this.downsample = downsampleOf(options, planes);
   }
 
-  forward(x: Tensor): Tensor {
+  forward(input: Tensor): Tensor {
+    const x = cast(input, this.conv1.dtype);
     const middle = convBatchNorm(this.conv1, this.bn1, x, { relu: true });
     const residual = shortcut(x, this.downsample);
     const y = convBatchNorm(this.conv2, this.bn2, middle, { residual, relu: true });
-    discard(y, middle, residual === x ? undefined : residual);
+    discard(y, ...made(input, x, middle, residual));
     return y;
   }
 }
@@ -120,33 +124,39 @@ class Bottleneck extends Module {
 
   constructor(options: BlockOptions) {
     super();
-    const { gpu, inChannels, planes, stride, groups, widthPerGroup, random } = options;
+    const { gpu, inChannels, planes, stride, groups, widthPerGroup, random, dtype } = options;
     const width = Math.floor(planes * (widthPerGroup / 64)) * groups;
     if (width === 0) throw new UsageError(`a stage of ${planes} channels is too narrow for ${groups} groups; use a width of at least ${Math.ceil(64 / widthPerGroup)}`);
     const outChannels = planes * Bottleneck.expansion;
-    this.conv1 = new Conv2d(gpu, inChannels, width, { kernelSize: 1 }, random);
+    this.conv1 = new Conv2d(gpu, inChannels, width, { kernelSize: 1, dtype }, random);
     this.bn1 = new BatchNorm2d(gpu, width);
-    this.conv2 = new Conv2d(gpu, width, width, { kernelSize: 3, stride, padding: 1, groups }, random);
+    this.conv2 = new Conv2d(gpu, width, width, { kernelSize: 3, stride, padding: 1, groups, dtype }, random);
     this.bn2 = new BatchNorm2d(gpu, width);
-    this.conv3 = new Conv2d(gpu, width, outChannels, { kernelSize: 1 }, random);
+    this.conv3 = new Conv2d(gpu, width, outChannels, { kernelSize: 1, dtype }, random);
     this.bn3 = new BatchNorm2d(gpu, outChannels);
     this.downsample = downsampleOf(options, outChannels);
   }
 
-  forward(x: Tensor): Tensor {
+  forward(input: Tensor): Tensor {
+    const x = cast(input, this.conv1.dtype);
     const narrow = convBatchNorm(this.conv1, this.bn1, x, { relu: true });
     const middle = convBatchNorm(this.conv2, this.bn2, narrow, { relu: true });
     const residual = shortcut(x, this.downsample);
     const y = convBatchNorm(this.conv3, this.bn3, middle, { residual, relu: true });
-    discard(y, narrow, middle, residual === x ? undefined : residual);
+    discard(y, ...made(input, x, narrow, middle, residual));
     return y;
   }
 }
 
 /** Gives intermediate results back at once where no gradient will ask for them. */
-function discard(output: Tensor, ...used: (Tensor | undefined)[]): void {
+function discard(output: Tensor, ...used: Tensor[]): void {
   if (wantsGrad(output)) return;
-  for (const tensor of used) if (tensor && !wantsGrad(tensor)) tensor.dispose();
+  for (const tensor of used) if (!wantsGrad(tensor)) tensor.dispose();
+}
+
+/** Of these tensors, each once, those that are not the input. */
+function made(input: Tensor, ...tensors: Tensor[]): Tensor[] {
+  return [...new Set(tensors)].filter((tensor) => tensor !== input);
 }
 
 export class ResNet extends Module {
@@ -167,7 +177,7 @@ export class ResNet extends Module {
   recompute: Recompute;
   readonly #seed: number;
 
-  constructor(gpu: Gpu, name: ArchitectureName, { numClasses = 1000, width = 64, seed = 0, initialise = true, recompute: again = false }: ResNetOptions = {}) {
+  constructor(gpu: Gpu, name: ArchitectureName, { numClasses = 1000, width = 64, seed = 0, initialise = true, dtype = 'f32', recompute: again = false }: ResNetOptions = {}) {
     super();
     if (!Number.isInteger(numClasses) || numClasses < 1) throw new UsageError(`${name}: numClasses must be a positive integer, got ${numClasses}`);
     if (!Number.isInteger(width) || width < 1) throw new UsageError(`${name}: width must be a positive integer, got ${width}`);
@@ -184,18 +194,27 @@ export class ResNet extends Module {
       const planes = width * 2 ** index;
       return Array.from({ length: depths[index] }, (_, i) => {
         const stride = i === 0 && index > 0 ? 2 : 1;
-        const made = new Block({ gpu, inChannels, planes, stride, groups, widthPerGroup, random });
+        const made = new Block({ gpu, inChannels, planes, stride, groups, widthPerGroup, random, dtype });
         inChannels = planes * Block.expansion;
         return made;
       });
     };
-    this.conv1 = new Conv2d(gpu, 3, width, { kernelSize: 7, stride: 2, padding: 3 }, random);
+    this.conv1 = new Conv2d(gpu, 3, width, { kernelSize: 7, stride: 2, padding: 3, dtype }, random);
     this.bn1 = new BatchNorm2d(gpu, width);
     this.layer1 = stage(0);
     this.layer2 = stage(1);
     this.layer3 = stage(2);
     this.layer4 = stage(3);
     this.fc = new Linear(gpu, inChannels, numClasses, random);
+    if (dtype === 'f16') for (const [, modules] of this.parts()) for (const module of modules) module.freeze();
+  }
+
+  /** What the features are computed by, in order, each of one element type: `stem`, `layer1.0`, `layer1.1`, … */
+  *parts(): Generator<[string, readonly Module[]]> {
+    yield ['stem', [this.conv1, this.bn1]];
+    for (const stage of ['layer1', 'layer2', 'layer3', 'layer4'] as const) {
+      for (const [i, block] of this[stage].entries()) yield [`${stage}.${i}`, [block]];
+    }
   }
 
   get numClasses(): number {
@@ -215,7 +234,7 @@ export class ResNet extends Module {
     this.fc = new Linear(this.gpu, features, numClasses, new Random(seed, 1));
   }
 
-  /** [N, H, W, 3] to the pooled features [N, numFeatures]. */
+  /** [N, H, W, 3] to the pooled features [N, numFeatures], f32 whatever the parts compute in. */
   forwardFeatures(x: Tensor): Tensor {
     if (x.shape.length !== 4 || x.shape[3] !== 3) {
       throw new ShapeError(`${this.architecture}: input must be [N, H, W, 3], got ${formatShape(x.shape)}`);
@@ -224,11 +243,14 @@ export class ResNet extends Module {
     for (const stage of ['layer1', 'layer2', 'layer3', 'layer4'] as const) {
       for (const [i, block] of this[stage].entries()) y = replace(y, this.#run(`${stage}.${i}`, (input) => block.forward(input), y));
     }
+    if (y.dtype === 'f16') y = replace(y, cast(y, 'f32'));
     return flatten(replace(y, adaptiveAvgPool2d(y, [1, 1])));
   }
 
-  #stem(x: Tensor): Tensor {
+  #stem(images: Tensor): Tensor {
+    const x = cast(images, this.conv1.dtype);
     const y = convBatchNorm(this.conv1, this.bn1, x, { relu: true });
+    discard(y, ...made(images, x));
     return replace(y, maxPool2d(y, { kernelSize: [3, 3], stride: [2, 2], padding: [1, 1] }));
   }
 

@@ -8,6 +8,7 @@ import { defineOp } from '../op';
 export type { PoolOptions } from '../../kernels/pool';
 
 const maxPoolOp = defineOp<readonly [Tensor], [PoolOptions]>('max_pool2d', {
+  half: 'both',
   forward(context, [x], options) {
     const { out, indices } = maxPool(x, options, context.recording);
     if (indices) context.save(indices);
@@ -22,6 +23,7 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
 }
 
 const avgPoolOp = defineOp<readonly [Tensor], [PoolOptions]>('avg_pool2d', {
+  half: 'both',
   forward: (_, [x], options) => avgPool(x, options),
   backward: (_, dy, [x], options) => [avgPoolBackward(dy, x.shape, options)],
 });
@@ -32,6 +34,7 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
 }
 
 const adaptiveOp = defineOp<readonly [Tensor], [readonly [number, number]]>('adaptive_avg_pool2d', {
+  half: 'both',
   forward: (_, [x], size) => adaptiveAvgPool(x, size),
   backward: (_, dy, [x]) => [adaptiveAvgPoolBackward(dy, x.shape)],
 });
