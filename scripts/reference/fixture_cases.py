@@ -189,7 +189,7 @@ for name, shape, size in [
 
 
 def batch_norm(identity, shape, training, offset=0.0, scale=1.7, affine=True, momentum=0.1, eps=1e-5, grads=None,
-               special=None, near=(0.0, 1.0)):
+               special=None, near=(0.0, 1.0), relu=False, residual=False):
     channels = shape[1]
     name = f"batch_norm_{identity}"
     tensors = {"input": noise(*shape, scale=scale, offset=offset) if special is None else placed(name, shape, *special),
@@ -197,8 +197,10 @@ def batch_norm(identity, shape, training, offset=0.0, scale=1.7, affine=True, mo
                "running_var": noise(channels, scale=0.5 * near[1], offset=near[1])}
     if affine:
         tensors |= {"weight": noise(channels, scale=0.5, offset=1.0), "bias": noise(channels, scale=0.5)}
-    case(name, "batch_norm", {"training": training, "momentum": momentum, "eps": eps}, tensors, grads,
-         special is not None)
+    if residual:
+        tensors["residual"] = noise(*shape, scale=1.3)
+    args = {"training": training, "momentum": momentum, "eps": eps} | ({"relu": True} if relu else {})
+    case(name, "batch_norm", args, tensors, grads, special is not None)
 
 
 for mode, training in (("training", True), ("eval", False)):
@@ -210,6 +212,14 @@ for mode, training in (("training", True), ("eval", False)):
     batch_norm(f"{mode}_no_affine", (2, 6, 5, 5), training, affine=False)
     batch_norm(f"{mode}_two_dimensions", (9, 7), training)
     batch_norm(f"{mode}_nan", (2, 4, 3, 5), training, special=[(17, np.nan)])
+    batch_norm(f"{mode}_relu", (3, 8, 6, 5), training, relu=True)
+    batch_norm(f"{mode}_relu_odd", (3, 7, 6, 5), training, relu=True)
+    batch_norm(f"{mode}_residual", (3, 8, 6, 5), training, residual=True)
+    batch_norm(f"{mode}_residual_relu", (3, 8, 6, 5), training, residual=True, relu=True)
+    batch_norm(f"{mode}_residual_relu_odd", (2, 5, 7, 3), training, residual=True, relu=True)
+    batch_norm(f"{mode}_residual_relu_nan", (2, 4, 3, 5), training, residual=True, relu=True, special=[(17, np.nan)])
+    batch_norm(f"{mode}_residual_relu_frozen_affine", (2, 4, 5, 5), training, residual=True, relu=True,
+               grads=["input", "residual"])
 batch_norm("training_momentum", (2, 7, 5, 3), True, momentum=0.37, eps=1e-3)
 batch_norm("training_two_values", (2, 16, 1, 1), True, eps=0.1)
 batch_norm("training_large", (3, 6, 9, 9), True, scale=1000.0, offset=-300.0)

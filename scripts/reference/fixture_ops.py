@@ -13,6 +13,14 @@ F = torch.nn.functional
 SEED = 1
 FORWARD_BOUND, GRADIENT_BOUND = 1e-4, 3e-4
 
+
+def follow(output, tensors, args):
+    """What a residual network does after a normalisation, where a case asks for it."""
+    if "residual" in tensors:
+        output = output + tensors["residual"]
+    return torch.relu(output) if args.get("relu") else output
+
+
 OPS = {
     "conv2d": lambda t, a: F.conv2d(t["input"], t["weight"], t.get("bias"), a["stride"], a["padding"], a["dilation"],
                                     a["groups"]),
@@ -23,8 +31,8 @@ OPS = {
     "avg_pool2d": lambda t, a: F.avg_pool2d(t["input"], a["kernel_size"], a["stride"], a["padding"],
                                             count_include_pad=a["count_include_pad"]),
     "adaptive_avg_pool2d": lambda t, a: F.adaptive_avg_pool2d(t["input"], a["output_size"]),
-    "batch_norm": lambda t, a: F.batch_norm(t["input"], t["running_mean"], t["running_var"], t.get("weight"),
-                                            t.get("bias"), a["training"], a["momentum"], a["eps"]),
+    "batch_norm": lambda t, a: follow(F.batch_norm(t["input"], t["running_mean"], t["running_var"], t.get("weight"),
+                                                   t.get("bias"), a["training"], a["momentum"], a["eps"]), t, a),
     "layer_norm": lambda t, a: F.layer_norm(t["input"], t["input"].shape[-1:], t.get("weight"), t.get("bias"),
                                             a["eps"]),
     "relu": lambda t, a: F.relu(t["input"]),

@@ -87,11 +87,11 @@ export const OPS: Readonly<Record<string, Op>> = {
   }),
   batch_norm: op({
     tensors: { input: 'channels' },
-    optional: { weight: 'plain', bias: 'plain', running_mean: 'plain', running_var: 'plain' },
+    optional: { weight: 'plain', bias: 'plain', running_mean: 'plain', running_var: 'plain', residual: 'channels' },
     constant: ['running_mean', 'running_var'],
     changes: ['running_mean', 'running_var'],
     output: 'channels',
-    run: ({ input, weight, bias, running_mean, running_var }, args) => {
+    run: ({ input, weight, bias, running_mean, running_var, residual }, args) => {
       const training = args.boolean('training', false);
       const running = running_mean && running_var ? { mean: running_mean, var: running_var } : undefined;
       if (!running && (!training || running_mean || running_var)) throw new WeightsError("tensors 'running_mean' and 'running_var' must both be there");
@@ -102,7 +102,7 @@ export const OPS: Readonly<Record<string, Op>> = {
       }
       return batchNorm(input, weight ?? fill(input.gpu, [channels], 1), bias ?? fill(input.gpu, [channels], 0), {
         running, normaliseBy: training ? 'batch' : 'running', update: training, momentum, eps,
-      });
+      }, { residual, relu: args.boolean('relu', false) });
     },
   }),
   layer_norm: op({
