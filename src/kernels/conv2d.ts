@@ -89,13 +89,12 @@ export function conv2dBackwardWeight(x: Tensor, dy: Tensor, weightShape: readonl
 export const conv2dFamily: Family<ConvShape, ConvOperands> = {
   name: 'conv2d',
   candidates(gpu, shape) {
-    if (shape.dtype === 'f16') return inOrder(gpu, { direct: directCandidates(gpu, shape), product: productCandidates(shape) });
     return inOrder(gpu, {
       depthwise: depthwiseCandidates(gpu, shape),
       direct: directCandidates(gpu, shape),
       product: productCandidates(shape),
       workgroup: workgroupConvCandidates(gpu, shape),
-      winograd: winogradCandidates(gpu, shape),
+      winograd: shape.dtype === 'f16' ? [] : winogradCandidates(gpu, shape),
       winogradPays: winogradPays(gpu, shape, 'forward'),
     });
   },
@@ -109,13 +108,12 @@ export const conv2dFamily: Family<ConvShape, ConvOperands> = {
 export const conv2dInputFamily: Family<ConvShape, ConvInputOperands> = {
   name: 'conv2d_backward_input',
   candidates(gpu, shape) {
-    if (shape.dtype === 'f16') return inOrder(gpu, { direct: directInputCandidates(gpu, shape), product: productInputCandidates(shape) });
     return inOrder(gpu, {
       depthwise: depthwiseInputCandidates(gpu, shape),
       direct: directInputCandidates(gpu, shape),
       product: productInputCandidates(shape),
       workgroup: workgroupInputCandidates(gpu, shape),
-      winograd: winogradInputCandidates(gpu, shape),
+      winograd: shape.dtype === 'f16' ? [] : winogradInputCandidates(gpu, shape),
       winogradPays: winogradPays(gpu, shape, 'input'),
     });
   },
@@ -129,7 +127,6 @@ export const conv2dInputFamily: Family<ConvShape, ConvInputOperands> = {
 export const conv2dWeightFamily: Family<ConvShape, ConvWeightOperands> = {
   name: 'conv2d_backward_weight',
   candidates(gpu, shape) {
-    if (shape.dtype === 'f16') return directWeightCandidates(gpu, shape);
     return inOrder(gpu, {
       depthwise: depthwiseWeightCandidates(gpu, shape),
       direct: directWeightCandidates(gpu, shape),

@@ -62,7 +62,6 @@ export const matmulFamily: Family<MatmulShape, MatmulOperands> = {
   name: 'matmul',
 
   candidates(gpu: Gpu, shape: MatmulShape) {
-    if (shape.dtype === 'f16') return registerCandidates(gpu, shape);
     const [registers, workgroup, narrow] = [registerCandidates, workgroupCandidates, narrowCandidates].map((offer) => offer(gpu, shape));
     const { m, n, transposeB } = shape;
     // Workgroup memory saves reads on a GPU; on a CPU adapter it is memory like any other, and a few rows are better off
