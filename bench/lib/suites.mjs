@@ -66,7 +66,7 @@ async function kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress }
       (row.ms[engine.name] ??= []).push(rounded(await engine.ask('timeKernel')));
     }
   }
-  for (const engine of engines) await engine.ask('endKernel');
+  for (const engine of ready) await engine.ask('endKernel').catch((error) => (row.failed[engine.name] = error.message.split('\n')[0]));
   return row;
 }
 

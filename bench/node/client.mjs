@@ -17,16 +17,21 @@ export async function start({ name, module }, config) {
 class Engine {
   #child;
   #errors = '';
+  #ended;
 
   constructor(name, child) {
     this.name = name;
     this.#child = child;
+    // It may end between two requests, when nobody listens.
+    child.on('close', (code, signal) => (this.#ended = signal ?? `exit status ${code}`)).on('error', () => undefined);
     child.stderr.setEncoding('utf8').on('data', (text) => (this.#errors = (this.#errors + text).slice(-4000)));
   }
 
-  ask(action, more = {}) {
-    this.#child.send({ action, ...more });
-    return this.answer(action);
+  async ask(action, more = {}) {
+    if (this.#ended !== undefined) throw new Error(`${this.name}: its process has ended (${this.#ended}) ${this.#errors.trim()}`);
+    const answer = this.answer(action);
+    this.#child.send({ action, ...more }, () => undefined); // a channel that has just closed is told by 'close'
+    return answer;
   }
 
   answer(what) {
