@@ -1,9 +1,11 @@
 // Measures, on the adapter at hand, which algorithms the networks want, and writes those that are clearly faster than the
-// families' own first guess to src/gpu/shipped/NAME.ts. May be run in parts: what was measured with these shaders is kept
-// in .cache and not measured again.
+// families' own first guess to src/gpu/shipped/NAME.ts. May be run in parts: what was measured is kept in .cache and not
+// measured again.
 //
 //   node scripts/shipChoices.mjs NAME [--model resnet18,resnet50] [--size 224] [--batch 1,8] [--plan full] [--budget SECONDS]
-//                                     [--write]    NAME: lavapipe, swiftshader; --write: only write what is measured
+//                                     [--fresh] [--write]
+//
+// NAME: lavapipe, swiftshader. --fresh: what was measured with other shaders is measured again. --write: only write.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createServer } from 'vite';
@@ -12,7 +14,7 @@ const { values: args, positionals: [name] } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string', default: 'resnet18,resnet50' }, size: { type: 'string', default: '224' }, batch: { type: 'string', default: '1,8' },
-    plan: { type: 'string', default: 'full' }, budget: { type: 'string', default: 'Infinity' }, write: { type: 'boolean', default: false },
+    plan: { type: 'string', default: 'full' }, budget: { type: 'string', default: 'Infinity' }, fresh: { type: 'boolean', default: false }, write: { type: 'boolean', default: false },
   },
 });
 /** A choice is shipped when it gains more than this; less is for those who tune. */
@@ -45,7 +47,7 @@ async function measure() {
     for (const batchSize of args.batch.split(',').map(Number)) {
       const classifier = randomClassifier(gpu, model, Array.from({ length: 1000 }, (_, i) => `class ${i}`));
       const { works, dispose } = modelWork(classifier, { plan: args.plan, batchSize, size: Number(args.size) });
-      const wanted = (await problemsOf(classifier, works)).filter(({ key }) => !Object.hasOwn(kept.results, key));
+      const wanted = (await problemsOf(classifier, works)).filter(({ key }) => !Object.hasOwn(kept.results, key)).map(withTrainedWeights);
       console.log(`${model}, batch ${batchSize}, ${args.size} px: ${wanted.length} classes`);
       classifier.dispose();
       dispose();
@@ -55,11 +57,21 @@ async function measure() {
   }
 }
 
+/** Weights that change at every step: what an algorithm may keep of those that stay must not decide for both. */
+function withTrainedWeights(problem) {
+  const operands = (...asked) => {
+    const made = problem.family.operands(...asked);
+    if (made.weight) made.weight.requiresGrad = true;
+    return made;
+  };
+  return { ...problem, family: { ...problem.family, operands } };
+}
+
 function note(event) {
   if (event.kind === 'untuned') console.log(`  ${event.untuned.key}: ${event.untuned.reason}`);
   if (event.kind !== 'result') return;
   const { key, candidate, ms, defaultCandidate, defaultMs, gflops, excluded, untried } = event.result;
-  kept.results[key] = { candidate, ms, defaultCandidate, defaultMs, gflops };
+  kept.results[key] = { candidate, ms, defaultCandidate, defaultMs, gflops, shaders: shadersHash() };
   const gain = defaultMs === null ? 'wrong' : `${(defaultMs / ms).toFixed(2)} x`;
   console.log(`  ${event.done}/${event.total} ${key}: ${candidate} ${ms.toFixed(3)} ms, ${gain} ${defaultCandidate}, ${gflops.toFixed(1)} GFLOP/s${untried ? `, ${untried} untried` : ''}`);
   for (const { id, reason } of excluded) console.log(`      ${id}: ${reason}`);
@@ -69,12 +81,12 @@ function note(event) {
 function readKept() {
   try {
     const found = JSON.parse(readFileSync(keptPath, 'utf8'));
-    if (found.shaders === shadersHash()) return found;
-    console.log(`${keptPath} was measured with other shaders and is measured again`);
+    const results = Object.entries(found.results).filter(([, { shaders }]) => !args.fresh || shaders === shadersHash());
+    return { results: Object.fromEntries(results) };
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
+    return { results: {} };
   }
-  return { shaders: shadersHash(), results: {} };
 }
 
 function writeTable() {
