@@ -29,6 +29,8 @@ export interface ConvShape {
    * Default f32.
    */
   readonly dtype?: FloatDtype;
+  /** The weights stay as they are from call to call, so that what is made of them may be kept. Default false. */
+  readonly frozen?: boolean;
 }
 
 export interface ConvOperands extends Epilogue {
@@ -61,7 +63,8 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions, epilogue
   assertEpilogue('conv2d', epilogue, shape);
   const dtype = commonDtype('conv2d', { x, weight, residual: epilogue.residual });
   const out = Tensor.empty(x.gpu, shape, dtype);
-  launch(conv2dFamily, x.gpu, { x: x.shape, weight: weight.shape, options, dtype }, { x, weight, out, ...epilogue });
+  const frozen = !weight.requiresGrad;
+  launch(conv2dFamily, x.gpu, { x: x.shape, weight: weight.shape, options, dtype, frozen }, { x, weight, out, ...epilogue });
   return out;
 }
 
@@ -178,8 +181,8 @@ function productExtents({ x: [images, height, width], weight: [, , k, n] }: Conv
   return { m: images * height * width, n, k };
 }
 
-function classOf({ x: [n, h, w], weight, options: { stride, padding, dilation, groups }, dtype }: ConvShape): string {
-  return `n${rounded(n)} ${rounded(h)}x${rounded(w)} w${weight.join('x')} s${stride.join()} p${padding.join()} d${dilation.join()} g${groups}${classSuffix(dtype)}`;
+function classOf({ x: [n, h, w], weight, options: { stride, padding, dilation, groups }, dtype, frozen }: ConvShape): string {
+  return `n${rounded(n)} ${rounded(h)}x${rounded(w)} w${weight.join('x')} s${stride.join()} p${padding.join()} d${dilation.join()} g${groups}${classSuffix(dtype)}${frozen ? ' frozen' : ''}`;
 }
 
 function operations(shape: ConvShape): number {

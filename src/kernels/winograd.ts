@@ -51,9 +51,6 @@ const SQUARE = 16;
 /** Up to this many tiles the transformed weights are kept: making them would cost a good part of the product. */
 const FEW_TILES = 64;
 
-/** A convolution, and whether its weights stay as they are from call to call, so that what is made of them may be kept. */
-export type WinogradShape = ConvShape & { readonly frozen?: boolean };
-
 /** One convolution with stride 1, of either direction: `from` channels to `to`. */
 interface Problem extends Epilogue {
   readonly source: Tensor;
@@ -64,29 +61,31 @@ interface Problem extends Epilogue {
   readonly padding: readonly [number, number];
   /** The input gradient: the kernel turned round, its channels swapped. */
   readonly turned: boolean;
+  /** Whether the transformed weights may be kept. */
+  readonly frozen: boolean;
 }
 
 /** Winograd's ways to compute a convolution, the best guess first; none where it is not 3 x 3 with stride, dilation and groups of 1. */
-export function winogradCandidates(gpu: Gpu, shape: WinogradShape): Candidate<ConvOperands>[] {
-  const { weight: [, , from, to], options: { padding } } = shape;
+export function winogradCandidates(gpu: Gpu, shape: ConvShape): Candidate<ConvOperands>[] {
+  const { weight: [, , from, to], options: { padding }, frozen = false } = shape;
   return rank(gpu, shape, 'forward').map(({ method }) => ({
     id: `winograd ${method.tile}x${method.tile}`,
-    run: ({ x, ...rest }) => convolve(method, { ...rest, source: x, from, to, padding, turned: false }),
+    run: ({ x, ...rest }) => convolve(method, { ...rest, source: x, from, to, padding, turned: false, frozen }),
   }));
 }
 
 /** The same for the gradient of the input. */
-export function winogradInputCandidates(gpu: Gpu, shape: WinogradShape): Candidate<ConvInputOperands>[] {
+export function winogradInputCandidates(gpu: Gpu, shape: ConvShape): Candidate<ConvInputOperands>[] {
   const { weight: [, , to, from], options } = shape;
   const padding = [2 - options.padding[0], 2 - options.padding[1]] as const;
   return rank(gpu, shape, 'input').map(({ method }) => ({
     id: `winograd ${method.tile}x${method.tile}`,
-    run: ({ dy, weight, out }) => convolve(method, { source: dy, weight, out, from, to, padding, turned: true }),
+    run: ({ dy, weight, out }) => convolve(method, { source: dy, weight, out, from, to, padding, turned: true, frozen: false }),
   }));
 }
 
 /** Whether the first of Winograd's candidates is likely to be faster than the direct method. */
-export function winogradPays(gpu: Gpu, shape: WinogradShape, pass: 'forward' | 'input'): boolean {
+export function winogradPays(gpu: Gpu, shape: ConvShape, pass: 'forward' | 'input'): boolean {
   const [best] = rank(gpu, shape, pass);
   const [images, height, width] = targetOf(shape, pass);
   const [kh, kw, channels, out] = shape.weight;
@@ -105,7 +104,7 @@ const COSTS = {
 } as const;
 
 /** The methods that the shape and the adapter's limits allow, with what they cost, cheapest first. */
-function rank(gpu: Gpu, shape: WinogradShape, pass: 'forward' | 'input'): { readonly method: Method; readonly cost: number }[] {
+function rank(gpu: Gpu, shape: ConvShape, pass: 'forward' | 'input'): { readonly method: Method; readonly cost: number }[] {
   const { weight: [kh, kw, channels, out], options: { stride, dilation, groups }, frozen = false } = shape;
   if (kh !== 3 || kw !== 3 || groups !== 1 || [...stride, ...dilation].some((step) => step !== 1)) return [];
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
@@ -230,13 +229,13 @@ interface KeptWeight {
 const keptWeights = new WeakMap<Storage, Map<Method, KeptWeight>>();
 
 /**
- * Transformed weights that outlive the call, for weights that do not train and few tiles. They are brought up to date
+ * Transformed weights that outlive the call, for frozen weights and few tiles. They are brought up to date
  * when the weight has changed, in a captured function before each replay. The first eager call only notes the weight:
  * one that is used once, or changes with each call, is not worth the memory.
  */
 function keptWeight(method: Method, problem: Problem, tiles: number): Tensor | undefined {
-  const { gpu, requiresGrad, storage } = problem.weight;
-  if (requiresGrad || problem.turned || tiles > FEW_TILES) return undefined;
+  const { gpu, storage } = problem.weight;
+  if (!problem.frozen || tiles > FEW_TILES) return undefined;
   const byMethod = keptWeights.get(storage) ?? new Map<Method, KeptWeight>();
   keptWeights.set(storage, byMethod);
   const known = byMethod.get(method);
