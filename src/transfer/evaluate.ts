@@ -1,5 +1,5 @@
 /** How a classifier does on labelled images. */
-import { DataError } from '../errors';
+import { DataError, UsageError } from '../errors';
 import type { Dataset } from '../data/dataset';
 import type { Classifier } from './classifier';
 import { imageFeed, type Feed } from './feed';
@@ -27,11 +27,13 @@ export async function evaluate(classifier: Classifier, dataset: Dataset, options
   const onProgress = (event: ProgressEvent): void => {
     if (event.kind === 'skip') options.onSkip?.(event);
   };
+  const { batchSize = 32, signal } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1) throw new UsageError(`evaluate: batchSize must be a whole number of at least 1, got ${batchSize}`);
   const feed = imageFeed(classifier, dataset, { onProgress });
   const { network, gpu } = classifier;
-  const passes = await preparePasses(captures(gpu), classifier, (x) => network.forward(x), { images: feed.size, most: options.batchSize ?? 32 });
+  const passes = await preparePasses(captures(gpu), classifier, (x) => network.forward(x), { images: feed.size, most: batchSize });
   try {
-    return await evaluateFeed(network.numClasses, feed, passes, options.signal);
+    return await evaluateFeed(network.numClasses, feed, passes, signal);
   } finally {
     passes.dispose();
   }

@@ -11,7 +11,7 @@ import type { FeatureStore, Features } from './featureCache';
 import { trunkFingerprint } from './featureCache';
 import { trainsOnFeatures } from './plan';
 import { captures, type Passes } from './programs';
-import { preparePasses } from './training';
+import { prepareFeatures } from './training';
 import type { FineTuneOptions, ProgressEvent, Recipe } from './types';
 
 export interface FeedBatch {
@@ -87,7 +87,7 @@ function featureFeed({ network }: Classifier, dataset: Dataset, features: Featur
 async function featureFeeds(
   classifier: Classifier,
   datasets: readonly Dataset[],
-  { store, batchSize, signal, onProgress }: { store?: FeatureStore; batchSize: number; signal?: AbortSignal; onProgress?: OnProgress },
+  { store, microBatch, signal, onProgress }: { store?: FeatureStore; microBatch: number; signal?: AbortSignal; onProgress?: OnProgress },
 ): Promise<{ feeds: Feed[]; computed: number; reused: number }> {
   const { network, preprocessing } = classifier;
   const fingerprint = store ? await trunkFingerprint(network.architecture, await network.stateDict((name) => !name.startsWith('fc.')), preprocessing) : '';
@@ -106,8 +106,8 @@ async function featureFeeds(
       const missing = dataset.items.flatMap(({ hash }, index) => (wanted.delete(hash) ? [index] : []));
       if (missing.length === 0 || signal?.aborted) continue;
       const images = imageFeed(classifier, dataset, { onProgress });
-      passes ??= await preparePasses(captures(network.gpu), classifier, (x) => network.forwardFeatures(x), { images: total - reused, most: batchSize });
-      for await (const { inputs, items } of images.batches(missing, batchSize, 0)) {
+      passes ??= await prepareFeatures(captures(network.gpu), classifier, total - reused, microBatch);
+      for await (const { inputs, items } of images.batches(missing, passes.most, 0)) {
         if (signal?.aborted) break;
         const rows = await passes.run(items.length, inputs);
         items.forEach(({ hash }, i) => added.set(hash, rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures)));
@@ -132,7 +132,7 @@ export async function openFeeds(
   const { augment, seed } = recipe;
   const { features: store, signal, onProgress } = options;
   if (trainsOnFeatures(classifier.network, recipe)) {
-    const { feeds, computed, reused } = await featureFeeds(classifier, [data.train, data.validation], { store, batchSize: microBatch, signal, onProgress });
+    const { feeds, computed, reused } = await featureFeeds(classifier, [data.train, data.validation], { store, microBatch, signal, onProgress });
     return { train: feeds[0], validation: feeds[1], features: { computed, reused } };
   }
   return {

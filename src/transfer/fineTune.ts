@@ -234,8 +234,9 @@ class Run {
   /** Null where there is no validation image, or none that can be read. */
   async #evaluate(): Promise<Evaluation | null> {
     const { validation } = this.#feeds;
-    if (validation.size === 0) return null;
-    const evaluation = await evaluateFeed(this.#classifier.network.numClasses, validation, this.#training.evaluation, this.#options.signal);
+    const passes = this.#training.evaluation;
+    if (passes === undefined) return null;
+    const evaluation = await evaluateFeed(this.#classifier.network.numClasses, validation, passes, this.#options.signal);
     return evaluation.count > 0 ? evaluation : null;
   }
 

@@ -16,7 +16,7 @@ import type { Tensor } from '../tensor';
 import type { Classifier } from './classifier';
 import { applyPlan, batchNorms, normalisesByBatch, recipeOf, trainsOnFeatures, trunkIsFrozen } from './plan';
 import type { Maker, Program } from './programs';
-import { preparePasses, prepareTraining, type RunSizes } from './training';
+import { prepareFeatures, prepareTraining, type RunSizes } from './training';
 import type { FineTuneOptions, MemoryUse, Recipe } from './types';
 
 /** Bytes a run will have allocated at most, by what they are for. */
@@ -109,7 +109,7 @@ async function estimate(classifier: Classifier, recipe: Recipe, { microBatch, re
     const papers: Paper[] = [];
     if (trainsOnFeatures(network, recipe)) {
       const paper = new Paper(gpu);
-      await preparePasses(paper, classifier, (x) => network.forwardFeatures(x), { images: sizes.train + sizes.validation, most: microBatch });
+      await prepareFeatures(paper, classifier, sizes.train + sizes.validation, microBatch);
       papers.push(paper);
     }
     const paper = new Paper(gpu);

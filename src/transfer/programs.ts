@@ -72,51 +72,41 @@ export class Inputs {
   }
 }
 
-/** Forward passes in evaluation mode, a program for each batch size. */
+/**
+ * Forward passes in evaluation mode: one program, that takes up to `most` items. Fewer leave its last rows to what was
+ * there before, whose results are dropped: in this mode no item's result depends on another's.
+ */
 export class Passes {
-  readonly #maker: Maker;
-  readonly #network: ResNet;
+  readonly most: number;
   readonly #inputs: Inputs;
-  readonly #forward: (x: Tensor) => Tensor;
-  readonly #programs = new Map<number, Program<Tensor>>();
+  readonly #program: Program<Tensor>;
 
-  constructor(maker: Maker, network: ResNet, inputs: Inputs, forward: (x: Tensor) => Tensor) {
-    this.#maker = maker;
-    this.#network = network;
+  private constructor(inputs: Inputs, most: number, program: Program<Tensor>) {
     this.#inputs = inputs;
-    this.#forward = forward;
+    this.most = most;
+    this.#program = program;
   }
 
-  /** Items that fit at once. */
-  get most(): number {
-    return this.#inputs.most;
+  /** Takes over `inputs`. */
+  static async make(maker: Maker, network: ResNet, inputs: Inputs, most: number, forward: (x: Tensor) => Tensor): Promise<Passes> {
+    const x = inputs.x(most);
+    const program = await maker.make(() => {
+      network.eval();
+      return noGrad(() => forward(x));
+    });
+    return new Passes(inputs, most, program);
   }
 
-  /** Makes the program for `count` items, unless it is there. */
-  async prepare(count: number): Promise<Program<Tensor>> {
-    let program = this.#programs.get(count);
-    if (program === undefined) {
-      const x = this.#inputs.x(count);
-      program = await this.#maker.make(() => {
-        this.#network.eval();
-        return noGrad(() => this.#forward(x));
-      });
-      this.#programs.set(count, program);
-    }
-    return program;
-  }
-
-  /** Results of `count` items. */
+  /** Results of `count` items, one after the other. */
   async run(count: number, x: Float32Array): Promise<Float32Array> {
-    const program = await this.prepare(count);
     this.#inputs.write(x);
-    return (await program.replay().toArray()) as Float32Array;
+    const results = (await this.#program.replay().toArray()) as Float32Array;
+    return results.subarray(0, (results.length / this.most) * count);
   }
 
-  /** Frees the programs and the inputs. */
+  /** Frees the program and the inputs. */
   dispose(): void {
-    for (const program of this.#programs.values()) program.dispose();
-    this.#programs.clear();
+    this.#program.dispose();
     this.#inputs.dispose();
   }
 }

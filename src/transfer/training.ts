@@ -15,7 +15,8 @@ export interface RunSizes {
 
 export interface Training {
   readonly steps: TrainSteps;
-  readonly evaluation: Passes;
+  /** Undefined where there is nothing to evaluate. */
+  readonly evaluation: Passes | undefined;
   /** Smaller batches are left out of training: one image cannot be normalised by itself. */
   readonly least: 1 | 2;
   dispose(): void;
@@ -32,48 +33,55 @@ export async function prepareTraining(
   const onFeatures = trainsOnFeatures(network, recipe);
   const forward = (x: Tensor): Tensor => (onFeatures ? network.forwardHead(x) : network.forward(x));
   // Features are small: a batch of them is never split.
-  const most = Math.min(onFeatures ? batchSize : microBatch, Math.max(sizes.train, sizes.validation));
+  const most = onFeatures ? batchSize : microBatch;
   const least = normalisesByBatch(network) && batchSize > 1 && sizes.train > 1 ? 2 : 1;
-  const inputs = await Inputs.make(maker, gpu, onFeatures ? [network.numFeatures] : imageShape(classifier), most);
+  const room = Math.min(most, Math.max(sizes.train, sizes.validation));
+  const inputs = await Inputs.make(maker, gpu, onFeatures ? [network.numFeatures] : imageShape(classifier), room);
   const steps = new TrainSteps(maker, { network, forward, optimizer, inputs, most, least, labelSmoothing, clipNorm });
-  const evaluation = new Passes(maker, network, inputs, forward);
-  const dispose = (): void => {
-    steps.dispose();
-    evaluation.dispose();
-  };
   try {
-    for (const images of batchSizes(sizes.train, batchSize)) if (images >= least) await steps.prepare(images);
-    for (const images of batchSizes(sizes.validation, most)) await evaluation.prepare(images);
+    for (const images of new Set([Math.min(sizes.train, batchSize), sizes.train % batchSize])) if (images >= least) await steps.prepare(images);
+    const evaluation = sizes.validation > 0 ? await Passes.make(maker, network, inputs, evenPart(sizes.validation, most), forward) : undefined;
+    const dispose = (): void => {
+      steps.dispose();
+      evaluation?.dispose();
+      inputs.dispose();
+    };
+    return { steps, evaluation, least, dispose };
   } catch (error) {
-    dispose();
+    steps.dispose();
+    inputs.dispose();
     throw error;
   }
-  return { steps, evaluation, least, dispose };
 }
 
-/** Programs for results of images, in evaluation mode. */
+/** Passes for results of so many images, in evaluation mode. */
 export async function preparePasses(
   maker: Maker,
   classifier: Classifier,
   forward: (x: Tensor) => Tensor,
   { images, most }: { images: number; most: number },
 ): Promise<Passes> {
-  const inputs = await Inputs.make(maker, classifier.gpu, imageShape(classifier), Math.min(images, most));
-  const passes = new Passes(maker, classifier.network, inputs, forward);
+  const part = evenPart(images, most);
+  const inputs = await Inputs.make(maker, classifier.gpu, imageShape(classifier), part);
   try {
-    for (const size of batchSizes(images, most)) await passes.prepare(size);
-    return passes;
+    return await Passes.make(maker, classifier.network, inputs, part, forward);
   } catch (error) {
-    passes.dispose();
+    inputs.dispose();
     throw error;
   }
 }
 
-function imageShape({ preprocessing: { cropSize } }: Classifier): number[] {
-  return [cropSize, cropSize, 3];
+/** Passes for features of the trunk. A CPU adapter is no faster with more than 16 images at once, which cost memory. */
+export function prepareFeatures(maker: Maker, classifier: Classifier, images: number, microBatch: number): Promise<Passes> {
+  const { network, gpu } = classifier;
+  return preparePasses(maker, classifier, (x) => network.forwardFeatures(x), { images, most: gpu.adapter.software ? Math.min(16, microBatch) : microBatch });
 }
 
-/** The sizes that batches of so many items have: full ones, and a rest. */
-function batchSizes(items: number, batchSize: number): number[] {
-  return [...new Set([Math.min(items, batchSize), items % batchSize])].filter((size) => size > 0);
+/** Items in a part when as few parts as possible are of one size. */
+function evenPart(items: number, most: number): number {
+  return Math.max(1, Math.ceil(items / Math.max(1, Math.ceil(items / most))));
+}
+
+function imageShape({ preprocessing: { cropSize } }: Classifier): number[] {
+  return [cropSize, cropSize, 3];
 }
