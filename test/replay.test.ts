@@ -11,10 +11,15 @@ import { openGpu } from '../src/gpu/device';
 import type { Gpu } from '../src/gpu/gpu';
 import { Kernel } from '../src/gpu/kernel';
 import { f32 } from '../src/hostTensor';
+import type { TracedCommand } from '../src/gpu/trace';
 import { add, mul } from '../src/kernels/binary';
+import { conv2dFamily, type ConvShape } from '../src/kernels/conv2d';
+import type { Family } from '../src/kernels/family';
+import { matmulFamily, type MatmulShape } from '../src/kernels/matmul';
 import { Dropout } from '../src/layers/stateless';
 import { createModel, type ResNet } from '../src/models/resnet';
 import { Optimizer, type OptimizerOptions } from '../src/optim/optimizer';
+import { Random } from '../src/random';
 import { Tensor, capture, keep, scope } from '../src/tensor';
 import { seededInputs } from '../src/weights/seeded';
 
@@ -461,6 +466,90 @@ describe('a capture', () => {
     await gpu.sync();
     captured.dispose();
     training.dispose();
+  });
+});
+
+describe('residuals added where they lie', () => {
+  const places = ({ commands }: { commands: readonly TracedCommand[] }): number => commands.filter((c) => c.kind === 'dispatch' && c.kernel.key.endsWith('residual in out')).length;
+  const conv = (x: number[], weight: number[], stride = 1, padding = 1): ConvShape => ({ x, weight, options: { stride: [stride, stride], padding: [padding, padding], dilation: [1, 1], groups: 1 } });
+  const convs = [conv([2, 5, 7, 8], [3, 3, 8, 12]), conv([1, 7, 5, 3], [5, 5, 3, 17], 2, 3)];
+  const products: MatmulShape[] = [[17, 61, 7], [3, 40, 301]].map(([m, n, k]) => ({ batch: 1, m, n, k, transposeA: false, transposeB: true }));
+
+  /** Each candidate with a residual that nothing reads afterwards, eagerly and captured. */
+  async function check<S, O extends { readonly out: Tensor }>(family: Family<S, O>, shape: S): Promise<number> {
+    const random = new Random(1);
+    const operands = family.operands(gpu, shape, (count) => Float32Array.from({ length: count }, () => random.normal()));
+    const { shape: extents } = operands.out;
+    const base = Tensor.fromArray(gpu, extents, Float32Array.from({ length: operands.out.size }, () => random.normal()));
+    const scale = Tensor.fromArray(gpu, [extents.at(-1) as number], Float32Array.from({ length: extents.at(-1) as number }, () => random.normal()));
+    let found = 0;
+    for (const { id, run } of family.candidates(gpu, shape)) {
+      const fn = (): Tensor => scope(gpu, () => {
+        const residual = add(base, base);
+        const out = Tensor.empty(gpu, extents);
+        run({ ...operands, out, residual, scale, relu: true });
+        return add(out, base);
+      });
+      const { trace, outputs } = gpu.trace(fn, (y) => [y.storage]);
+      if (places(planTrace(trace, outputs)) > 0) found++;
+      await gpu.precompile(() => { fn(); });
+      const captured = await capture(gpu, fn);
+      const eager = fn();
+      const wanted = await eager.toArray();
+      captured.replay();
+      expect(await captured.replay().toArray(), `${family.name} ${id}`).toEqual(wanted);
+      captured.dispose();
+      eager.dispose();
+    }
+    return found;
+  }
+  it('by every algorithm of the convolution', async () => {
+    for (const shape of convs) expect(await check(conv2dFamily, shape)).toBeGreaterThan(0);
+  });
+  it('by every algorithm of the product', async () => {
+    for (const shape of products) expect(await check(matmulFamily, shape)).toBeGreaterThan(0);
+  });
+  it('only where nothing reads them afterwards, and they are no input', () => {
+    const kernel = new Kernel('adds', ['@group(0) @binding(0) var<storage, read> x: array<f32>;\n@group(0) @binding(1) var<storage, read> residual: array<f32>;\n@group(0) @binding(2) var<storage, read_write> out: array<f32>;\n@compute @workgroup_size(1) fn main() { out[0] = x[0] + residual[0]; }'], 'main');
+    const x = Tensor.fromArray(gpu, [4], [1, 2, 3, 4]);
+    const adds = (a: Tensor, residual: Tensor): Tensor => {
+      const out = Tensor.empty(gpu, [4]);
+      gpu.dispatch(kernel, { x: a.storage, residual: residual.storage, out: out.storage }, {}, [1]);
+      return out;
+    };
+    const count = (fn: () => Tensor): number => {
+      const { trace, outputs } = gpu.trace(fn, (y) => [y.storage]);
+      const planned = planTrace(trace, outputs);
+      expect(planned.plan.bytes).toBeGreaterThanOrEqual(planned.plan.sharedBound);
+      return places(planned);
+    };
+    const r = (): Tensor => add(x, x);
+    expect(count(() => mul(adds(x, r()), x))).toBe(1);
+    expect(count(() => mul(adds(x, adds(x, adds(x, r()))), x))).toBe(3);
+    expect(count(() => mul(adds(x, x), x)), 'an input').toBe(0);
+    expect(count(() => adds(x, r())), 'into an output').toBe(0);
+    expect(count(() => { const a = r(); return mul(adds(x, a), a); }), 'read afterwards').toBe(0);
+    expect(count(() => { const a = r(); return mul(adds(a, a), x); }), 'read otherwise at once').toBe(0);
+    expect(kernel.inPlace('residual', 'out')?.code).toContain('out[0] = x[0] + out[0]');
+    expect(new Kernel('other', [kernel.code.replace('residual: array<f32>', 'residual: array<u32>').replace('residual[0]', 'f32(residual[0])')], 'main').inPlace('residual', 'out')).toBeUndefined();
+    expect(new Kernel('length', [kernel.code.replace('residual[0]', 'f32(arrayLength(&residual))')], 'main').inPlace('residual', 'out')).toBeUndefined();
+    x.dispose();
+  });
+  it('save the largest buffer of a frozen network', async () => {
+    const model = createModel(gpu, 'resnet50', { width: 8, numClasses: 4, seed: 1 });
+    model.eval();
+    const x = Tensor.fromHost(gpu, seededInputs([2, 3, 64, 64], 1), 'image');
+    const fn = (): Tensor => scope(gpu, () => noGrad(() => model.forward(x)));
+    fn().dispose(); // weights that are kept transformed are made the second time
+    const eager = fn();
+    const captured = await capture(gpu, fn);
+    expect(await captured.replay().toArray()).toEqual(await eager.toArray());
+    const stem = 2 * 32 * 32 * 8 * 4; // as large as a block's output
+    expect(captured.memory.plannedBytes).toBeLessThan(2 * stem);
+    captured.dispose();
+    eager.dispose();
+    x.dispose();
+    model.dispose();
   });
 });
 

@@ -6,8 +6,9 @@ import { DeviceError, UsageError } from '../errors';
 import type { Arena, Lease } from './arena';
 import type { BufferPool, Storage } from './buffers';
 import type { ErrorLog } from './errorLog';
+import { reuseResiduals } from './inPlace';
 import type { Pipelines } from './pipelines';
-import { planMemory, type Plan } from './plan';
+import { planMemory, pooledBytes, type Plan } from './plan';
 import type { Program, ReadyDispatch, Recorder } from './recorder';
 import type { HostStep, Trace, TracedCommand } from './trace';
 
@@ -43,13 +44,25 @@ export interface CaptureMemory {
   readonly commands: number;
 }
 
+/** A trace with its memory planned. */
+export interface PlannedTrace {
+  readonly plan: Plan;
+  /** For each temporary the index of its buffer. */
+  readonly where: ReadonlyMap<Storage, number>;
+  /** The trace's commands, with residuals added where they lie. */
+  readonly commands: readonly TracedCommand[];
+}
+
 /** Plans the memory of a trace. Pure: nothing is allocated. `outputs` get memory of their own. */
-export function planTrace(trace: Trace, outputs: ReadonlySet<Storage>): { plan: Plan; where: Map<Storage, number> } {
+export function planTrace(trace: Trace, outputs: ReadonlySet<Storage>): PlannedTrace {
   const pinned = new Set(outputs);
   for (const step of trace.steps) if (typeof step === 'object') pinned.add(step.storage);
-  const lifetimes = trace.temporaries(pinned);
+  const eager = trace.temporaries(pinned);
+  const { commands, lifetimes, standIn } = reuseResiduals(trace.commands, eager);
   const plan = planMemory([...lifetimes.values()]);
-  return { plan, where: new Map([...lifetimes.keys()].map((storage, i) => [storage, plan.assignment[i]])) };
+  const where = new Map([...lifetimes.keys()].map((storage, i) => [storage, plan.assignment[i]]));
+  for (const [storage, place] of standIn) where.set(storage, where.get(place) as number);
+  return { plan: { ...plan, pooledBytes: pooledBytes([...eager.values()]) }, where, commands };
 }
 
 export class Replay {
@@ -68,9 +81,8 @@ export class Replay {
   #disposed = false;
 
   /** Allocates and binds. The pipelines are compiled already. */
-  constructor(engine: Engine, trace: Trace, outputs: ReadonlySet<Storage>) {
+  constructor(engine: Engine, trace: Trace, outputs: ReadonlySet<Storage>, { plan, where, commands }: PlannedTrace) {
     const { device, pool } = engine;
-    const { plan, where } = planTrace(trace, outputs);
     const outside = trace.outside();
     this.#engine = engine;
     this.#steps = trace.steps;
@@ -102,7 +114,7 @@ export class Replay {
         if (value === -1) return { buffer: storage.buffer, size: storage.bytes };
         return { buffer: (this.#values as { buffer: GPUBuffer }).buffer, offset: valueStarts[value], size: storage.bytes };
       };
-      this.#program = bind(engine, trace.commands, place, (bytes) => reserve(bytes, 0x40 | 0x08)); // UNIFORM | COPY_DST
+      this.#program = bind(engine, commands, place, (bytes) => reserve(bytes, 0x40 | 0x08)); // UNIFORM | COPY_DST
     } catch (error) {
       this.dispose();
       throw error;
@@ -116,7 +128,7 @@ export class Replay {
       parameterBytes: owned.reduce((sum, { bytes }) => sum + bytes, 0),
       buffers: plan.buffers.length,
       temporaries: where.size,
-      commands: trace.commands.length,
+      commands: commands.length,
     };
   }
 

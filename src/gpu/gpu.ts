@@ -9,7 +9,7 @@ import { DeviceError } from '../errors';
 import type { AdapterFacts } from './adapter';
 import { Arena } from './arena';
 import { BufferPool, Storage, type MemoryReport } from './buffers';
-import { Replay, type Engine } from './capture';
+import { Replay, planTrace, type Engine } from './capture';
 import { Choices } from './choices';
 import { ErrorLog } from './errorLog';
 import type { Kernel } from './kernel';
@@ -208,12 +208,13 @@ export class Gpu {
 
   /** Makes a traced function ready to run. Most code wants `capture` of src/tensor.ts. @throws DeviceError when there is no memory for it. */
   async prepare({ trace, outputs }: { trace: Trace; outputs: ReadonlySet<Storage> }): Promise<Replay> {
-    await this.#pipelines.compile(trace.kernels);
+    const planned = planTrace(trace, outputs);
+    await this.#pipelines.compile(planned.commands.flatMap((command) => (command.kind === 'dispatch' ? [command.kernel] : [])));
     this.#log.assertAlive();
     this.device.pushErrorScope('validation');
     let replay: Replay;
     try {
-      replay = new Replay(this.#engine, trace, outputs);
+      replay = new Replay(this.#engine, trace, outputs, planned);
     } finally {
       this.#log.watch(this.device.popErrorScope(), 'capturing');
     }

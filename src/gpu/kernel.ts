@@ -2,7 +2,7 @@
  * A kernel: WGSL sources, an entry point and what was specialised. It knows its bindings by name and packs its `Params`.
  * Pipelines live with the device (see `Gpu`), keyed by the kernel.
  */
-import { reflect, specialise, type EntryPoint } from './wgsl';
+import { readFrom, reflect, specialise, type EntryPoint } from './wgsl';
 
 export interface Specialisation {
   /** Named `const`/`alias` declarations to rewrite: register tiles, element types. Numbers become `u32` literals. */
@@ -23,16 +23,17 @@ export class Kernel {
   readonly key: string;
   readonly #sources: readonly string[];
   readonly #variants = new Map<string, Kernel>();
+  readonly #inPlace = new Map<string, Kernel | undefined>();
   #reflection: EntryPoint | undefined;
 
-  /** `sources` are concatenated: library files first. */
-  constructor(name: string, sources: readonly string[], entry: string, { spec = {}, constants = {} }: Specialisation = {}) {
+  /** `sources` are concatenated: library files first. `key` only where name and specialisation do not tell kernels apart. */
+  constructor(name: string, sources: readonly string[], entry: string, { spec = {}, constants = {} }: Specialisation = {}, key?: string) {
     this.name = name;
     this.entry = entry;
     this.constants = constants;
     this.#sources = sources;
     this.code = specialise(sources.join('\n'), spec);
-    this.key = `${name} ${JSON.stringify([spec, constants])}`;
+    this.key = key ?? `${name} ${JSON.stringify([spec, constants])}`;
     kernels.add(this);
   }
 
@@ -45,6 +46,17 @@ export class Kernel {
       this.#variants.set(key, kernel);
     }
     return kernel;
+  }
+
+  /** The same kernel with what it reads from one binding, element by element, read from another that it writes. Undefined where it cannot be. */
+  inPlace(read: string, written: string): Kernel | undefined {
+    const key = `${this.key} ${read} in ${written}`;
+    if (!this.#inPlace.has(key)) {
+      const used = (name: string): boolean => this.reflection.bindings.some((binding) => binding.name === name);
+      const code = used(read) && used(written) ? readFrom(this.code, read, written) : undefined;
+      this.#inPlace.set(key, code === undefined ? undefined : new Kernel(this.name, [code], this.entry, { constants: this.constants }, key));
+    }
+    return this.#inPlace.get(key);
   }
 
   get reflection(): EntryPoint {

@@ -146,7 +146,7 @@ function peakWithin(load: readonly number[], { first, last }: Lifetime): number 
 }
 
 /** The pool keeps a buffer for each that was in use at once of a size class, and gives none back. */
-function pooledBytes(lifetimes: readonly Lifetime[]): number {
+export function pooledBytes(lifetimes: readonly Lifetime[]): number {
   const events = new Map<number, [at: number, change: 1 | -1][]>();
   for (const { bytes, first, released } of lifetimes) {
     const size = sizeClass(bytes);

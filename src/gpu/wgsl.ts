@@ -35,6 +35,21 @@ export function specialise(source: string, spec: Readonly<Record<string, string 
   return result;
 }
 
+/**
+ * The source with `read[…]` reading from `written[…]`, and without the binding `read`. Undefined where the two bindings
+ * are not there with the same elements, or `read` is used otherwise than by index.
+ */
+export function readFrom(source: string, read: string, written: string): string | undefined {
+  const declaration = (name: string, access: string): RegExp => new RegExp(`@group\\(0\\)\\s*@binding\\(\\d+\\)\\s*var<storage,\\s*${access}>\\s*${name}\\s*:\\s*array<([^;]*)>\\s*;`);
+  const code = source.replace(/\/\/[^\n]*/g, '');
+  const from = declaration(read, 'read').exec(code);
+  const to = declaration(written, 'read_write').exec(code);
+  if (!from || !to || from[1] !== to[1]) return undefined;
+  const rest = code.replace(from[0], '').replace(new RegExp(`(?<![.\\w])${read}\\s*\\[`, 'g'), `${written}[`);
+  // What is left of the name is a field of Params, or a use that this cannot follow.
+  return new RegExp(`(?<![.\\w])${read}\\b(?!\\s*:)`).test(rest) ? undefined : rest;
+}
+
 /** Finds an entry point in concatenated WGSL and what it uses, through every function it calls. */
 export function reflect(source: string, entry: string): EntryPoint {
   const code = source.replace(/\/\/[^\n]*/g, '');
