@@ -203,7 +203,9 @@ function transformOutput({ output }: Method, problem: Problem, place: Place, blo
 /** Transforms the weights of a block of the target's channels: [products, from, block]. */
 function transformWeight(method: Method, { weight, from, to, turned }: Problem, { first, channels }: Block, kernels: Tensor): void {
   const pairs = from * to;
-  const order = turned ? { row_step: 1, column_step: from, tap: 8 * pairs, tap_step: -pairs } : { row_step: to, column_step: 1, tap: 0, tap_step: pairs };
+  const order = turned
+    ? { row_step: 1, column_step: from, tap: 8 * pairs, tap_step: -pairs }
+    : { row_step: to, column_step: 1, tap: 0, tap_step: pairs };
   weight.gpu.dispatch(
     method.weight,
     { weight: weight.storage, kernels: kernels.storage },
