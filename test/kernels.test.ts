@@ -9,6 +9,7 @@ import { kernels, type Kernel } from '../src/gpu/kernel';
 import { reflect, specialise } from '../src/gpu/wgsl';
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from '../src/kernels/conv2d';
 import { matmul } from '../src/kernels/matmul';
+import { subgroupMatrixCandidates } from '../src/kernels/subgroupMatrix';
 import { Tensor } from '../src/tensor';
 
 // For their side effect: each makes its kernels.
@@ -16,13 +17,15 @@ const modules = import.meta.glob<object>('../src/kernels/*.ts', { eager: true })
 const shaders = import.meta.glob<string>('../shaders/*.wgsl', { eager: true, query: '?raw', import: 'default' });
 
 /** Kept while tests run: an instance that is collected takes its devices along. */
-const instance = create(['backend=null']);
+const instance = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
 let device: GPUDevice;
+
+const FEATURES = ['subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'];
 
 beforeAll(async () => {
   const adapter = await instance.requestAdapter();
   if (!adapter) throw new Error('Dawn has no null backend');
-  device = await adapter.requestDevice({ requiredFeatures: ['subgroups', 'shader-f16'].filter((f) => adapter.features.has(f)) as GPUFeatureName[] });
+  device = await adapter.requestDevice({ requiredFeatures: FEATURES.filter((f) => adapter.features.has(f)) as GPUFeatureName[] });
 });
 
 /** Runs `fn` in an error scope and returns the message of what it did wrong. */
@@ -69,6 +72,30 @@ describe('kernels', () => {
       });
     }
   }
+
+  it('for matrix units compile in each shape that an adapter may have', async () => {
+    const shapes = [[8, 8, 8, 'f32'], [8, 8, 8, 'f16'], [16, 16, 16, 'f16'], [8, 16, 16, 'f16']] as const;
+    const configs = shapes.map(([M, N, K, componentType]) => ({ M, N, K, componentType, resultComponentType: 'f32' }));
+    const adapterInfo = { subgroupMinSize: 32, subgroupMaxSize: 32, subgroupMatrixConfigs: [...configs, { ...configs[1], resultComponentType: 'f16' }] };
+    const dispatched: Kernel[] = [];
+    const gpu = { device: { features: device.features, limits: device.limits, adapterInfo }, dispatch: (kernel: Kernel) => dispatched.push(kernel) } as unknown as Gpu;
+    const ids = new Set<string>();
+    for (const dtype of ['f32', 'f16'] as const) {
+      const tensor = { gpu, dtype, storage: {} } as Tensor;
+      for (const [n, transposeA, transposeB] of [[64, false, false], [70, true, true]] as const) {
+        for (const { id, run } of subgroupMatrixCandidates(gpu, { batch: 1, m: 64, n, k: 9, transposeA, transposeB, dtype })) {
+          ids.add(`${id} ${dtype}`);
+          run({ a: tensor, b: tensor, out: tensor });
+        }
+      }
+    }
+    expect([...ids].sort()).toEqual(shapes.map(([M, N, K, dtype]) => `subgroup matrix ${M}x${N}x${K} ${dtype}`).sort());
+    for (const kernel of dispatched) {
+      const wrong = await errorOf(() => device.createComputePipeline({ layout: 'auto', compute: { module: moduleOf(kernel), entryPoint: kernel.entry } }));
+      expect(wrong, kernel.key).toBeUndefined();
+    }
+    expect(subgroupMatrixCandidates(gpu, { batch: 1, m: 31, n: 64, k: 9, transposeA: false, transposeB: false })).toEqual([]);
+  });
 
   it('are made by every module that holds a shader', () => {
     expect(Object.keys(modules).length).toBeGreaterThan(12);

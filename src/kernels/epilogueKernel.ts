@@ -19,13 +19,13 @@ export interface Elements {
 export class EpilogueKernel {
   readonly #kernels: Readonly<Record<FloatDtype, Readonly<Record<1 | 4, Kernel>>>>;
 
-  /** `sources`: library files first, the epilogue aside. */
-  constructor(name: string, entry: string, sources: readonly string[]) {
+  /** `sources`: library files first, the epilogue aside. `enables`: what WGSL wants before all declarations. */
+  constructor(name: string, entry: string, sources: readonly string[], enables: readonly string[] = []) {
     const both = (suffix: string, first: readonly string[]): Readonly<Record<1 | 4, Kernel>> => ({
       4: new Kernel(`${name}${suffix}`, [...first, quadsLib, ...sources], entry),
       1: new Kernel(`${name}${suffix} (odd columns)`, [...first, scalarsLib, ...sources], entry),
     });
-    this.#kernels = { f32: both('', []), f16: both(' f16', [halfLib]) };
+    this.#kernels = { f32: both('', enables), f16: both(' f16', [halfLib, ...enables]) };
   }
 
   /** `columns`: of the output, a group's where there are groups. */

@@ -10,6 +10,7 @@ import { sameShape } from './launch';
 import { narrowCandidates } from './matmulNarrow';
 import { registerCandidates } from './matmulRegisters';
 import { workgroupCandidates } from './matmulWorkgroup';
+import { subgroupMatrixCandidates } from './subgroupMatrix';
 
 export interface MatmulOptions extends Epilogue {
   /** `a` is [..., k, m] rather than [..., m, k]. Default false. */
@@ -67,7 +68,7 @@ export const matmulFamily: Family<MatmulShape, MatmulOperands> = {
     // Workgroup memory saves reads on a GPU; on a CPU adapter it is memory like any other, and a few rows are better off
     // with a kernel of their own only where it spares turning b over.
     if (gpu.adapter.software) return transposeB && m > 1 && m < 8 ? [...narrow, ...registers, ...workgroup] : [...registers, ...narrow, ...workgroup];
-    return Math.min(m, n) < 32 ? [...narrow, ...registers, ...workgroup] : [...workgroup, ...registers, ...narrow];
+    return Math.min(m, n) < 32 ? [...narrow, ...registers, ...workgroup] : [...workgroup, ...subgroupMatrixCandidates(gpu, shape), ...registers, ...narrow];
   },
 
   classOf({ batch, m, n, k, transposeA, transposeB, dtype }) {
