@@ -10,8 +10,9 @@ export const ENGINES = {
   jax: { title: 'jax-js' },
   ort: { title: 'onnxruntime' },
   torch: { title: 'PyTorch' },
+  'torch-f16': { title: 'PyTorch, f16' },
 };
-export const isPeer = (name) => !ENGINES[name]?.own && name !== 'torch';
+export const isPeer = (name) => !ENGINES[name]?.own && !name.startsWith('torch');
 
 export function spread(samples) {
   return { median: median(samples), least: Math.min(...samples), most: Math.max(...samples) };

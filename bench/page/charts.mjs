@@ -26,8 +26,8 @@ export function groupedBars(document, { bars, marks = [], width, narrow }) {
   return Plot.plot({
     document, width, style: FONT,
     height: (narrow ? 48 : 32) + rows.length * (band + (narrow ? 20 : 0)),
-    marginLeft: narrow ? 8 : marginFor(rows, width), marginRight: 62, marginTop: narrow ? 40 : 24, marginBottom: 8,
-    x: { domain: [0, most], grid: true, label: null, axis: 'top', ticks: Math.max(3, Math.round(width / 110)), tickSize: 0 },
+    marginLeft: narrow ? 8 : marginFor(rows, width), marginRight: 62, marginTop: narrow ? 20 : 24, marginBottom: narrow ? 24 : 8,
+    x: { domain: [0, most], grid: true, label: null, axis: narrow ? 'bottom' : 'top', ticks: Math.max(3, Math.round(width / 110)), tickSize: 0 },
     fy: { domain: rows, label: null, axis: null, padding: narrow ? 0.3 : 0.12 },
     y: { domain: engines, axis: null, padding: crowded ? 0.08 : 0.2 },
     marks: [
@@ -50,8 +50,8 @@ export function ratioDots(document, { dots, wanted, width, narrow }) {
   return Plot.plot({
     document, width, style: FONT,
     height: 40 + rows.length * (narrow ? 36 : 20),
-    marginLeft: narrow ? 8 : marginFor(rows, width), marginRight: 24, marginTop: narrow ? 40 : 26, marginBottom: 8,
-    x: { type: 'log', domain: [Math.min(0.8, ...values), Math.max(8, ...values) * 1.1], grid: true, label: null, axis: 'top', ticks: narrow ? 4 : 8, tickFormat: (value) => ([1, 2, 5].includes(Number(String(value)[0])) ? `${value}` : ''), tickSize: 0 },
+    marginLeft: narrow ? 8 : marginFor(rows, width), marginRight: 24, marginTop: narrow ? 16 : 26, marginBottom: narrow ? 24 : 8,
+    x: { type: 'log', domain: [Math.min(0.8, ...values), Math.max(8, ...values) * 1.1], grid: true, label: null, axis: narrow ? 'bottom' : 'top', ticks: narrow ? 4 : 8, tickFormat: (value) => ([1, 2, 5].includes(Number(String(value)[0])) ? `${value}` : ''), tickSize: 0 },
     y: { domain: rows, label: null, axis: null },
     marks: [
       Plot.ruleY(rows, { y: (row) => row, stroke: 'var(--line)' }),
@@ -59,7 +59,7 @@ export function ratioDots(document, { dots, wanted, width, narrow }) {
       ...(wanted ? [Plot.ruleX([wanted], { stroke: 'var(--ceiling)', strokeWidth: 1.5, strokeDasharray: '4 2' })] : []),
       Plot.dot(dots, { y: 'row', x: 'value', fill: ({ engine }) => colour(engine), r: 4, title: ({ engine, row, value }) => `${row}: ${speedText(value)} times ${title(engine)}` }),
       narrow
-        ? Plot.text(rows, { y: (row) => row, frameAnchor: 'left', dy: -12, text: (row) => row, textAnchor: 'start', fill: 'var(--ink)', fontSize: 11 })
+        ? Plot.text(rows, { y: (row) => row, frameAnchor: 'left', dy: -12, text: (row) => row, textAnchor: 'start', fill: 'var(--ink)', stroke: 'var(--paper)', strokeWidth: 4, fontSize: 11 })
         : Plot.text(rows, { y: (row) => row, frameAnchor: 'left', dx: -8, text: (row) => row, textAnchor: 'end', fill: 'var(--ink)' }),
     ],
   });

@@ -69,9 +69,9 @@ function footnote({ load, processors, commit, uncommittedChanges, filesNewerThan
 
 const STYLE = `
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2126; --soft: #5b6570; --line: #d9dee3; --fill: #f4f6f8;
-  --graft: #1a7f4e; --graft-eager: #58a97e; --graft-unchecked: #93c9ab; --tfjs: #d9822b; --jax: #4c6fd1; --ort: #9a5fc0; --torch: #c43d3d; --ceiling: #a3262a; }
+  --graft: #1a7f4e; --graft-eager: #58a97e; --graft-unchecked: #93c9ab; --tfjs: #d9822b; --jax: #4c6fd1; --ort: #9a5fc0; --torch: #c43d3d; --torch-f16: #e29a9a; --ceiling: #a3262a; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181c; --ink: #e6e9ec; --soft: #9aa5b0; --line: #343c44; --fill: #1d2329;
-  --graft: #3fbf7f; --graft-eager: #2f8f60; --graft-unchecked: #236b49; --tfjs: #e89a4c; --jax: #7d9bf0; --ort: #bd8be0; --torch: #ee7272; --ceiling: #ff8a8a; } }
+  --graft: #3fbf7f; --graft-eager: #2f8f60; --graft-unchecked: #236b49; --tfjs: #e89a4c; --jax: #7d9bf0; --ort: #bd8be0; --torch: #ee7272; --torch-f16: #a94f4f; --ceiling: #ff8a8a; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 main { max-width: 1040px; margin: 0 auto; padding: 24px 16px 64px; }

@@ -64,8 +64,12 @@ export function kernelsSection(section, chart, torch) {
 
 /** PyTorch's samples of the same case beside the others. */
 function withTorch(row, torch) {
-  const ms = torch?.kernels?.[row.id]?.f32;
-  return ms ? { ...row, ms: { ...row.ms, torch: ms } } : row;
+  return { ...row, ms: { ...row.ms, ...torchSamples(torch?.kernels?.[row.id]) } };
+}
+
+/** By the page's names of the two precisions; empty where PyTorch did not run the case. */
+function torchSamples(times) {
+  return Object.fromEntries([['torch', times?.f32], ['torch-f16', times?.f16]].filter(([, ms]) => ms));
 }
 
 export function modelsSection(section, chart, torch) {
@@ -73,8 +77,7 @@ export function modelsSection(section, chart, torch) {
   const js = jsTable(section.models);
   return workloads.map((workload) => {
     const models = section.models.filter(({ rows }) => rows[workload]).map((item) => {
-      const f32 = torch?.models?.[item.id]?.[workload]?.f32;
-      return { ...item, row: { ...item.rows[workload], ms: { ...item.rows[workload].ms, ...(f32 ? { torch: f32 } : {}) } } };
+      return { ...item, row: { ...item.rows[workload], ms: { ...item.rows[workload].ms, ...torchSamples(torch?.models?.[item.id]?.[workload]) } } };
     });
     const names = ordered(new Set(models.flatMap(({ row }) => Object.keys(row.ms))));
     const drawn = names.filter((name) => name === 'graft' || !ENGINES[name].own);
