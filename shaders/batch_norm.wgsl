@@ -1,8 +1,8 @@
 // Batch normalisation over all axes but the last, with what follows it: x is [rows, channels], rows = N * H * W.
 //   y = relu((x - mean) * invstd * weight + bias + residual)
-// An invocation takes V channels of every `chunks`-th row: neighbours read neighbouring memory, and what belongs to the
-// channel is read once. Statistics are gathered in chunks of rows, each relative to its own first row so that a large
-// mean costs no digits, and merged in a fixed order (Chan, Golub and LeVeque, 1979).
+// An invocation takes V channels of a chunk of rows: neighbours read neighbouring memory, and what belongs to the channel
+// is read once. Statistics are gathered by chunk, each relative to its own first row so that a large mean costs no digits,
+// and merged in a fixed order (Chan, Golub and LeVeque, 1979).
 //
 // The backward goes through memory twice: once for the sums over the rows, once for dx. The gradient before the ReLU is
 // dy where the output was above 0; without a residual that is computed from x again instead of being read.
@@ -10,7 +10,9 @@
 struct Params {
   rows: u32,
   channels: u32, // in units of V
-  chunks: u32,   // chunk k has rows k, k + chunks, ...
+  chunks: u32,
+  band: u32,     // rows lie in bands of so many,
+  within: u32,   // and each band in so many chunks that take its rows in turn
   eps: f32,
   momentum: f32,
   update: u32,   // 1: move the running statistics
@@ -45,12 +47,32 @@ override SUMS = false;       // writes sums_out
 const WORKGROUP = 64u;
 override MERGE = 64u; // invocations that merge the chunks of one V
 
+// Rows of a chunk: `begin`, `begin + within`, ... below `end`.
+struct Rows { begin: u32, end: u32 }
+
+fn rows_of(chunk: u32) -> Rows {
+  let band = chunk / params.within;
+  return Rows(band * params.band + chunk - band * params.within, min((band + 1u) * params.band, params.rows));
+}
+
+// How many they are. The last band's may be none.
+fn count_of(chunk: u32) -> f32 {
+  let rows = rows_of(chunk);
+  return f32((max(rows.end, rows.begin) - rows.begin + params.within - 1u) / params.within);
+}
+
 // What an invocation goes through.
 struct Walk { begin: u32, end: u32, step: u32, channel: u32 }
 
 fn walk(i: u32) -> Walk {
-  let step = params.chunks * params.channels;
-  return Walk(i, select(params.rows * params.channels, 0u, i >= step), step, i % params.channels);
+  let chunk = i / params.channels;
+  let channel = i - chunk * params.channels;
+  let rows = rows_of(chunk);
+  return Walk(rows.begin * params.channels + channel, rows.end * params.channels, params.within * params.channels, channel);
+}
+
+fn is_past(i: u32) -> bool {
+  return i >= params.chunks * params.channels;
 }
 
 struct Channel { mean: V, invstd: V, scale: V, bias: V }
@@ -64,17 +86,13 @@ fn normalised(v: V, c: Channel) -> V {
   return (v - c.mean) * c.scale + c.bias;
 }
 
-// Rows of chunk k.
-fn rows_of(k: u32) -> f32 {
-  return f32((params.rows - k + params.chunks - 1u) / params.chunks);
-}
-
 // [2, chunks, channels]: each chunk's mean, and its sum of squared distances from it.
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_partial(@builtin(global_invocation_id) id: vec3u) {
+  if (is_past(id.x)) { return; }
   let w = walk(id.x);
-  if (w.end == 0u) { return; }
-  let shift = x[w.begin];
+  let count = count_of(id.x / params.channels);
+  let shift = x[min(w.begin, w.end - 1u)];
   var sum = V(0.0);
   var squares = V(0.0);
   for (var at = w.begin; at < w.end; at += w.step) {
@@ -82,9 +100,9 @@ fn batch_norm_partial(@builtin(global_invocation_id) id: vec3u) {
     sum += d;
     squares += d * d;
   }
-  let count = rows_of(w.begin / params.channels);
-  out[w.begin] = shift + sum / count;
-  out[w.step + w.begin] = max(squares - sum * sum / count, V(0.0));
+  // Nothing of another channel may get into a chunk without rows.
+  out[id.x] = select(shift + sum / max(count, 1.0), V(0.0), count == 0.0);
+  out[params.chunks * params.channels + id.x] = max(squares - sum * sum / max(count, 1.0), V(0.0));
 }
 
 var<workgroup> shared_sums: array<V, MERGE>;
@@ -111,13 +129,13 @@ fn batch_norm_merge(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups
   let shift = partial[channel];
   var offset = V(0.0);
   for (var k = lane; k < params.chunks; k += MERGE) {
-    offset += rows_of(k) * (partial[k * params.channels + channel] - shift);
+    offset += count_of(k) * (partial[k * params.channels + channel] - shift);
   }
   let mean = shift + merged(offset, lane) / total;
   var distances = V(0.0);
   for (var k = lane; k < params.chunks; k += MERGE) {
     let d = partial[k * params.channels + channel] - mean;
-    distances += partial[(params.chunks + k) * params.channels + channel] + rows_of(k) * d * d;
+    distances += partial[(params.chunks + k) * params.channels + channel] + count_of(k) * d * d;
   }
   let squares = merged(distances, lane);
   if (lane > 0u) { return; }
@@ -155,8 +173,8 @@ fn batch_norm_affine(@builtin(global_invocation_id) id: vec3u) {
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_apply(@builtin(global_invocation_id) id: vec3u) {
+  if (is_past(id.x)) { return; }
   let w = walk(id.x);
-  if (w.end == 0u) { return; }
   let c = channel_of(w.channel);
   for (var at = w.begin; at < w.end; at += w.step) {
     var v = normalised(x[at], c);
@@ -182,8 +200,8 @@ fn gradient(at: u32, c: Channel) -> V {
 // [2, chunks, channels]: sums of the gradient and of the gradient times xhat over each chunk.
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_backward_sums(@builtin(global_invocation_id) id: vec3u) {
+  if (is_past(id.x)) { return; }
   let w = walk(id.x);
-  if (w.end == 0u) { return; }
   let c = channel_of(w.channel);
   var sum = V(0.0);
   var product = V(0.0);
@@ -193,8 +211,8 @@ fn batch_norm_backward_sums(@builtin(global_invocation_id) id: vec3u) {
     sum += g;
     product += g * ((x[at] - c.mean) * c.invstd);
   }
-  sums_out[w.begin] = sum;
-  sums_out[w.step + w.begin] = product;
+  sums_out[id.x] = sum;
+  sums_out[params.chunks * params.channels + id.x] = product;
 }
 
 @compute @workgroup_size(MERGE)
@@ -217,8 +235,8 @@ fn batch_norm_backward_merge(@builtin(workgroup_id) group: vec3u, @builtin(num_w
 // Normalised by the batch: dx = weight * invstd * (g - mean(g) - xhat * mean(g * xhat)).
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_backward_batch(@builtin(global_invocation_id) id: vec3u) {
+  if (is_past(id.x)) { return; }
   let w = walk(id.x);
-  if (w.end == 0u) { return; }
   let c = channel_of(w.channel);
   let total = f32(params.rows);
   let mean_g = dbias[w.channel] / total;
@@ -231,8 +249,8 @@ fn batch_norm_backward_batch(@builtin(global_invocation_id) id: vec3u) {
 // Normalised by running statistics, which are constants: dx = weight * invstd * g, and the sums on the way.
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_backward_running(@builtin(global_invocation_id) id: vec3u) {
+  if (is_past(id.x)) { return; }
   let w = walk(id.x);
-  if (w.end == 0u) { return; }
   let c = channel_of(w.channel);
   var sum = V(0.0);
   var product = V(0.0);
@@ -246,7 +264,7 @@ fn batch_norm_backward_running(@builtin(global_invocation_id) id: vec3u) {
     out[at] = c.scale * g;
   }
   if (SUMS) {
-    sums_out[w.begin] = sum;
-    sums_out[w.step + w.begin] = product;
+    sums_out[id.x] = sum;
+    sums_out[params.chunks * params.channels + id.x] = product;
   }
 }

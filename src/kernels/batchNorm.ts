@@ -42,29 +42,53 @@ function widthOf({ channels }: Extents): number {
   return channels % 4 === 0 ? 4 : 1;
 }
 
-/** Chunks of rows for sums over them: enough invocations to fill the adapter, and long enough chunks. */
-function sumChunks(gpu: Gpu, extents: Extents): number {
-  const vectors = extents.channels / widthOf(extents);
-  return Math.max(1, Math.min(Math.ceil((gpu.adapter.software ? 4096 : 65536) / vectors), Math.floor(extents.rows / LEAST_ROWS)));
+/** How rows are shared out: `chunks` in all, `within` of them to each band of `band` rows. */
+interface Chunks {
+  readonly chunks: number;
+  readonly band: number;
+  readonly within: number;
 }
 
-/** The same where every row is written: as many invocations as the adapter likes. */
-function mapChunks(gpu: Gpu, extents: Extents): number {
+/**
+ * Chunks of at least `least` rows, for enough invocations to fill the adapter. On a GPU all take turns along the rows;
+ * on a CPU adapter each workgroup stays within a band, whose memory lies together.
+ */
+function chunksOf({ adapter: { software } }: Gpu, extents: Extents, least: number, most: number): Chunks {
+  const { rows } = extents;
   const vectors = extents.channels / widthOf(extents);
-  return Math.max(1, Math.min(Math.ceil((gpu.adapter.software ? 4096 : 2 ** 20) / vectors), extents.rows));
+  if (!software) {
+    const chunks = Math.max(1, Math.min(Math.ceil(most / vectors), Math.floor(rows / least)));
+    return { chunks, band: rows, within: chunks };
+  }
+  const within = Math.max(1, Math.min(Math.floor(64 / vectors), Math.floor(rows / least)));
+  const bands = Math.max(1, Math.min(Math.ceil(4096 / (within * vectors)), Math.floor(rows / (within * least))));
+  const band = Math.ceil(rows / bands);
+  return { chunks: within * Math.ceil(rows / band), band, within };
+}
+
+/** For sums over the rows. */
+function sumChunks(gpu: Gpu, extents: Extents): Chunks {
+  return chunksOf(gpu, extents, LEAST_ROWS, 65536);
+}
+
+/** Where every row is written. */
+function mapChunks(gpu: Gpu, extents: Extents): Chunks {
+  return chunksOf(gpu, extents, 1, 2 ** 20);
 }
 
 interface Launch {
-  readonly chunks?: number;
+  readonly chunks?: Chunks;
   readonly eps?: number;
   readonly momentum?: number;
   readonly update?: boolean;
   readonly constants?: Readonly<Record<string, number>>;
 }
 
+const ONE: Chunks = { chunks: 1, band: 1, within: 1 };
+
 /** One dispatch. The grid follows from the entry: an invocation a channel, a workgroup a channel, or one a channel of a chunk. */
 function run(gpu: Gpu, entry: Entry, extents: Extents, tensors: Readonly<Record<string, Tensor>>, options: Launch): void {
-  const { chunks = 1, eps = 0, momentum = 0, update = false, constants } = options;
+  const { chunks = ONE, eps = 0, momentum = 0, update = false, constants } = options;
   const width = widthOf(extents);
   const channels = extents.channels / width;
   if (channels > MOST_CHANNELS) throw new ShapeError(`batch_norm: ${extents.channels} channels are more than a kernel can take (${width * MOST_CHANNELS})`);
@@ -75,8 +99,8 @@ function run(gpu: Gpu, entry: Entry, extents: Extents, tensors: Readonly<Record<
   gpu.dispatch(
     overrides ? kernel.variant({ constants: overrides }) : kernel,
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.storage])),
-    { rows: extents.rows, channels, chunks, eps, momentum, update: update ? 1 : 0 },
-    merges ? fold(channels) : elements(chunks * channels),
+    { rows: extents.rows, channels, ...chunks, eps, momentum, update: update ? 1 : 0 },
+    merges ? fold(channels) : elements(chunks.chunks * channels),
   );
 }
 
@@ -112,7 +136,7 @@ export function batchStatistics(
     throw new ShapeError(`batch_norm: more than one value per channel is needed to normalise by the batch, got ${formatShape(x.shape)}; use a larger batch, or hold the statistics (eval mode)`);
   }
   const chunks = sumChunks(gpu, extents);
-  const partial = Tensor.empty(gpu, [2, chunks, channels]);
+  const partial = Tensor.empty(gpu, [2, chunks.chunks, channels]);
   run(gpu, 'partial', extents, { x, out: partial }, { chunks });
   const stats = Tensor.empty(gpu, [4, channels]);
   // Bindings must be there even when the statistics are held; nothing is written to them then.
@@ -205,7 +229,7 @@ export function normaliseBackward(given: Backward): Gradients {
   const sums = needsSums || (keep && !wanted.x); // the pass that adds up writes it
   const kept = keep ? Tensor.empty(gpu, x.shape) : undefined;
   const chunks = sums ? sumChunks(gpu, extents) : mapChunks(gpu, extents);
-  const partial = sums ? Tensor.empty(gpu, [2, chunks, channels]) : undefined;
+  const partial = sums ? Tensor.empty(gpu, [2, chunks.chunks, channels]) : undefined;
   // What is not written needs a binding all the same.
   const unused = Tensor.empty(gpu, [4]);
   const read = { x, stats, dy, y: output ?? x, more_dy: moreDy ?? dy };
