@@ -12,7 +12,7 @@ import { cast, sum } from '../src/autograd/ops/shape';
 import { DeviceError, DtypeError } from '../src/errors';
 import { openGpu } from '../src/gpu/device';
 import { Gpu } from '../src/gpu/gpu';
-import { f32, floatToHalf, fromHalves, halfToFloat, toHalves } from '../src/hostTensor';
+import { f32, floatToHalf, fromHalves, halfToFloat, toFloat32, toHalves } from '../src/hostTensor';
 import { conv2d as conv2dKernel, conv2dFamily, conv2dInputFamily, conv2dWeightFamily, type ConvShape } from '../src/kernels/conv2d';
 import type { Epilogue } from '../src/kernels/epilogue';
 import { matmulFamily, type MatmulShape } from '../src/kernels/matmul';
@@ -20,7 +20,16 @@ import { Tensor } from '../src/tensor';
 import { exactOf } from '../src/tune/exact';
 import type { AnyFamily } from '../src/tune/problems';
 import { createModel } from '../src/models/resnet';
+import { classifierFrom, parseModelCard, randomClassifier, type Classifier } from '../src/transfer/classifier';
+import { fineTune } from '../src/transfer/fineTune';
+import { estimateMemory } from '../src/transfer/memory';
+import { applyPlan } from '../src/transfer/plan';
+import { applyPrecision, assertPrecision } from '../src/transfer/precision';
+import { bytesSource } from '../src/weights/byteSource';
+import { openWeights } from '../src/weights/open';
+import type { WeightsFile } from '../src/weights/weightsFile';
 import { numbers } from './support/numbers';
+import { CLASSES, collection, memoryStore, preprocessing, stripesClassifier } from './support/stripes';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -223,5 +232,87 @@ describe('a network with its trunk in f16', () => {
     expect(await again.toArray()).toEqual(b);
     expect(full.conv1.weight.requiresGrad).toBe(false);
     for (const network of [full, half]) network.dispose();
+  });
+});
+
+describe("precision 'float16'", () => {
+  it('keeps and computes the frozen part in f16, trains the rest in f32, and learns as well', async () => {
+    const results = [];
+    for (const precision of ['float32', 'float16'] as const) {
+      const classifier = stripesClassifier(gpu);
+      const frozenBefore = await classifier.network.layer1[0].stateDict();
+      const result = await fineTune(classifier, collection(), { plan: 'layer4', epochs: 6, batchSize: 8, precision });
+      expect(result.recipe.precision).toBe(precision);
+      expect(classifier.precision).toBe(precision);
+      const state = await classifier.network.stateDict();
+      const type = precision === 'float16' ? 'F16' : 'F32';
+      expect([...new Set([...state].filter(([name]) => /^layer3.*conv\d.weight/.test(name)).map(([, { dtype }]) => dtype))]).toEqual([type]);
+      expect(['layer4.0.conv1.weight', 'fc.weight', 'layer3.0.bn1.weight'].map((name) => state.get(name)?.dtype)).toEqual(['F32', 'F32', 'F32']);
+      const [kept, given] = [state.get('layer1.0.conv1.weight'), frozenBefore.get('conv1.weight')];
+      if (kept && given) expect(toFloat32(kept)).toEqual(precision === 'float16' ? rounded(toFloat32(given)) : toFloat32(given));
+      results.push(result);
+      classifier.dispose();
+    }
+    const [full, half] = results;
+    expect(half.validation?.accuracy).toBeGreaterThanOrEqual((full.validation?.accuracy ?? 1) - 0.1);
+    expect(half.history[0].trainLoss).toBeCloseTo(full.history[0].trainLoss, 1);
+    expect(half.history).not.toEqual(full.history);
+  });
+
+  it('is taken from the classifier, gives the same bits again, and goes on from a checkpoint', async () => {
+    const options = { plan: 'layer4', epochs: 2, batchSize: 8 } as const;
+    const make = (): Classifier => randomClassifier(gpu, 'resnet18', CLASSES, { width: 4, preprocessing, seed: 3, precision: 'float16' });
+    const [once, twice] = [make(), make()];
+    const store = memoryStore();
+    await fineTune(once, collection(), { ...options, checkpoint: store });
+    const result = await fineTune(twice, collection(), options);
+    expect(result.recipe.precision).toBe('float16');
+    expect(await twice.network.stateDict()).toEqual(await once.network.stateDict());
+    const [resumed, refused] = [make(), make()];
+    const first = memoryStore();
+    first.saves.push(store.saves[0]);
+    await fineTune(resumed, collection(), { ...options, checkpoint: first, resume: true });
+    expect((await resumed.network.stateDict()).get('fc.weight')).toEqual((await once.network.stateDict()).get('fc.weight'));
+    await expect(fineTune(refused, collection(), { ...options, precision: 'float32', checkpoint: first, resume: true })).rejects.toThrow(/precision "float16", this run has "float32"/);
+    for (const classifier of [once, twice, resumed, refused]) classifier.dispose();
+  });
+
+  it('survives saving: half the bytes in the file, the same probabilities when loaded in it again', async () => {
+    const classifier = randomClassifier(gpu, 'resnet18', CLASSES, { width: 8, preprocessing, seed: 3, precision: 'float16' });
+    const files = await classifier.toFiles();
+    const full = await randomClassifier(gpu, 'resnet18', CLASSES, { width: 8, preprocessing, seed: 3 }).toFiles();
+    expect(files['model.safetensors'].length / full['model.safetensors'].length).toBeLessThan(0.65);
+    const open = (): Promise<WeightsFile> => openWeights(bytesSource(files['model.safetensors'], 'model.safetensors'));
+    const card = parseModelCard(files['model.json'], 'model.json');
+    const again = await classifierFrom(gpu, await open(), { card, name: 'again', precision: 'float16' });
+    const wide = await classifierFrom(gpu, await open(), { card, name: 'wide' });
+    const images = numbers(2 * 24 * 24 * 3, 4);
+    const [a, b, c] = [await classifier.predict(images, 2), await again.predict(images, 2), await wide.predict(images, 2)];
+    expect(b).toEqual(a);
+    expect([again.precision, wide.precision]).toEqual(['float16', 'float32']);
+    for (let i = 0; i < a.length; i++) expect(Math.abs(a[i] - c[i])).toBeLessThan(0.01);
+    for (const each of [classifier, again, wide]) each.dispose();
+  });
+
+  it('is estimated before it is applied', async () => {
+    const classifier = randomClassifier(gpu, 'resnet18', CLASSES, { width: 32, preprocessing });
+    const [full, half] = [await estimateMemory(classifier), await estimateMemory(classifier, { precision: 'float16' })];
+    expect(half.held).toBeLessThan(full.held);
+    expect(half.temporaries).toBeLessThan(full.temporaries);
+    expect(classifier.precision).toBe('float32');
+    applyPlan(classifier.network, { plan: 'head', bn: 'hold' });
+    applyPrecision(classifier.network, 'float16');
+    const real = await estimateMemory(classifier);
+    expect(Math.abs(real.bytes / half.bytes - 1)).toBeLessThan(0.02);
+    classifier.dispose();
+  });
+
+  it('is refused by name where it is misspelt or the adapter lacks the feature', async () => {
+    const classifier = stripesClassifier(gpu);
+    await expect(fineTune(classifier, collection(), { precision: 'float1' as 'float16' })).rejects.toThrow(/no precision is called 'float1'. Did you mean 'float16'/);
+    const device = Object.create(gpu.device, { features: { value: new Set() } }) as Gpu['device'];
+    const lacking = Object.create(gpu, { device: { value: device } }) as Gpu;
+    expect(() => assertPrecision(lacking, 'float16')).toThrow(/precision 'float16' needs the adapter's shader-f16 feature, which .* lacks; use precision 'float32'/);
+    classifier.dispose();
   });
 });

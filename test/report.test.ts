@@ -28,7 +28,7 @@ function record({ classes = ['cat', 'dog'], name = 'photos', result = {}, ...res
   const full: FineTuneResult = {
     recipe: {
       plan: 'head', epochs: 3, batchSize: 32, optimizer: { name: 'adamw', lr: 0.01 }, schedule: 'cosine', labelSmoothing: 0,
-      clipNorm: null, bn: 'hold', augment: null, patience: 10, seed: 0,
+      clipNorm: null, bn: 'hold', augment: null, patience: 10, seed: 0, precision: 'float32',
     },
     history: [1, 2, 3].map((epoch) => ({ epoch, lr: 0.01, trainLoss: 1 / epoch, validationLoss: 1.1 / epoch, validationAccuracy: 0.6 + epoch / 100, seconds: 1.5 })),
     bestEpoch: 3, ended: 'finished', reason: null, validation: evaluation(classes.length),

@@ -6,6 +6,7 @@ import { openGpu } from '../gpu/device';
 import type { Gpu } from '../gpu/gpu';
 import { probeAdapter } from '../node/probe.mjs';
 import { loadTuning } from '../node/tuneStore';
+import type { Precision } from '../transfer/precision';
 
 interface NumberRange {
   readonly least?: number;
@@ -50,6 +51,11 @@ export function oneOf<T extends string>(option: string, words: readonly T[]): (t
     if (hit !== undefined) return hit;
     throw new UsageError(`${option} does not know '${text}'.${suggest(text, words)}`);
   };
+}
+
+/** `--precision`, where it was given. */
+export function precisionOption({ precision }: { readonly precision?: Precision }): { precision?: Precision } {
+  return precision === undefined ? {} : { precision };
 }
 
 /** The kinds of adapter that `--gpu` names. */

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { packageVersion } from '../node/packageRoot';
 import { GPU_KINDS, number, numbers, oneOf } from './arguments';
 import { addTrainingOptions } from './trainingOptions';
+import { PRECISIONS } from '../transfer/precision';
 import type { DemoFlags } from './commands/demo';
 import type { EvaluateFlags } from './commands/evaluate';
 import type { FetchFlags } from './commands/fetch';
@@ -36,6 +37,7 @@ Errors are one line and exit status 1; wrong usage is 2; Ctrl-C is 130, with the
   program.exitOverride().configureOutput({ writeErr: () => undefined });
   const gpu = (command: Command): Command => command.option('--gpu <kind>', 'only a hardware adapter, or a software one (default: hardware where there is one)', oneOf('--gpu', GPU_KINDS));
   const batch = (command: Command): Command => command.option('--batch-size <n>', 'images in a pass', number('--batch-size', { least: 1, whole: true }));
+  const precision = (command: Command): Command => command.option('--precision <type>', 'float16 keeps and computes all but the last layer in half the bytes (default: float32)', oneOf('--precision', PRECISIONS));
   const add = (name: string, group: string): Command => program.command(name).helpGroup(group).exitOverride().configureOutput({ writeErr: () => undefined });
   const train = 'Train and use:';
   const files = 'Weights files:';
@@ -73,19 +75,19 @@ Writes model.safetensors, model.json, metrics.json, report.html and checkpoint.s
 The best epoch by validation accuracy is kept. The first Ctrl-C stops cleanly and keeps it too.`)
     .action(async (folder: string, flags: FinetuneFlags) => done(await (await import('./commands/finetune')).finetune(folder, flags)));
 
-  gpu(batch(add('predict', train)
+  gpu(precision(batch(add('predict', train)
     .description('name what is on images')
     .argument('<model>', MODEL)
     .argument('<image...>', 'image files, or folders of them')
     .option('-k, --top-k <n>', 'classes to tell for each image', number('--top-k', { least: 1, whole: true }), 5)
-    .option('--json', 'print JSON')))
+    .option('--json', 'print JSON'))))
     .action(async (model: string, images: string[], flags: PredictFlags) => done(await (await import('./commands/predict')).predict(model, images, flags)));
 
-  gpu(batch(add('evaluate', train)
+  gpu(precision(batch(add('evaluate', train)
     .description('count how often a model is right on a folder of labelled images (its test part, where there is one)')
     .argument('<model>', MODEL)
     .argument('<folder>', 'images, a folder for each label')
-    .option('--json', 'print JSON, with every prediction')))
+    .option('--json', 'print JSON, with every prediction'))))
     .action(async (model: string, folder: string, flags: EvaluateFlags) => done(await (await import('./commands/evaluate')).evaluate(model, folder, flags)));
 
   add('fetch', files)
@@ -120,6 +122,7 @@ The best epoch by validation accuracy is kept. The first Ctrl-C stops cleanly an
     .argument('[model]', MODEL)
     .option('--plan <plan>', 'tune for training this as well: head, full, or the name of a part', 'head')
     .option('--batch-size <n,...>', 'images in a pass, one size or several (default: 1,32; with another plan than head: 32)', numbers('--batch-size', { least: 1, whole: true }))
+    .option('--precision <type>', 'tune for what is not trained in float16 (default: float32)', oneOf('--precision', PRECISIONS))
     .option('--size <px>', "pixels of an image's side (default: the model's)", number('--size', { least: 1, whole: true }))
     .option('--budget <seconds>', 'start nothing new after so long (default: no limit); the same command goes on later', number('--budget', { above: 0 }))
     .option('--list', 'only list what there is to tune; without a model, what is tuned')

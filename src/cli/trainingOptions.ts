@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { UsageError, suggest } from '../errors';
 import { STANDARD_AUGMENTATION, type Augmentation } from '../data/augment';
 import { scheduleName } from '../optim/schedule';
+import { PRECISIONS, type Precision } from '../transfer/precision';
 import type { FineTuneOptions } from '../transfer/types';
 import { memorySize, number, oneOf } from './arguments';
 
@@ -22,6 +23,7 @@ export interface TrainingFlags {
   readonly augment?: Augmentation;
   readonly patience?: number;
   readonly seed?: number;
+  readonly precision?: Precision;
   readonly microBatch?: number;
   readonly recompute?: boolean;
   readonly memory?: number;
@@ -64,6 +66,7 @@ export function addTrainingOptions(command: Command): Command {
     .option('--patience <n>', 'stop after n epochs without a better one, 0 for never (default: 10)', number('--patience', { least: 0, whole: true }))
     .option('--seed <n>', 'the same seed on the same adapter gives the same bits (default: 0)', number('--seed', { least: 0, whole: true }))
     .optionsGroup('What memory it takes:')
+    .option('--precision <type>', 'float16 keeps and computes what is not trained in half the bytes (default: float32)', oneOf('--precision', PRECISIONS))
     .option('--memory <size>', 'GPU memory to stay within, such as 512MB or 2GB: a batch then goes through in parts that fit', memorySize('--memory'))
     .option('--micro-batch <n>', 'images that go through the network at once; their gradients add up to the batch (default: the batch)', number('--micro-batch', { least: 1, whole: true }))
     .option('--recompute', 'compute blocks again in the backward instead of keeping their results: less memory, more time, the same model');
@@ -71,7 +74,7 @@ export function addTrainingOptions(command: Command): Command {
 
 /** Only what was asked for; the library fills in the rest. */
 export function trainingOptions(flags: TrainingFlags): FineTuneOptions {
-  const { plan, epochs, batchSize, lr, optimizer: name, momentum, nesterov, weightDecay, schedule, labelSmoothing, clip, bn, augment, patience, seed, microBatch, recompute, memory } = flags;
+  const { plan, epochs, batchSize, lr, optimizer: name, momentum, nesterov, weightDecay, schedule, labelSmoothing, clip, bn, augment, patience, seed, precision, microBatch, recompute, memory } = flags;
   if (name !== 'sgd' && (momentum !== undefined || nesterov)) {
     throw new UsageError(`${momentum === undefined ? '--nesterov' : '--momentum'} is for --optimizer sgd`);
   }
@@ -84,7 +87,7 @@ export function trainingOptions(flags: TrainingFlags): FineTuneOptions {
     ...(epochs !== undefined && { epochs }), ...(batchSize !== undefined && { batchSize }), ...(schedule !== undefined && { schedule }),
     ...(labelSmoothing !== undefined && { labelSmoothing }), ...(clip !== undefined && { clipNorm: clip }), ...(bn !== undefined && { bn }),
     ...(augment !== undefined && { augment: augment === (true as unknown) ? augmentation('crop,flip') : augment }),
-    ...(patience !== undefined && { patience }), ...(seed !== undefined && { seed }),
+    ...(patience !== undefined && { patience }), ...(seed !== undefined && { seed }), ...(precision !== undefined && { precision }),
     ...(microBatch !== undefined && { microBatch }), ...(recompute !== undefined && { recompute }), ...(memory !== undefined && { memoryBudget: memory }),
   };
 }

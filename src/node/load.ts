@@ -10,6 +10,7 @@ import type { Preprocessing } from '../data/preprocess';
 import { ARCHITECTURES, ResNet, architectureName } from '../models/resnet';
 import { Classifier } from '../transfer/classifier';
 import type { LoadOptions } from '../transfer/classifier';
+import { assertPrecision } from '../transfer/precision';
 import { PUBLISHED_WEIGHTS, findPublishedWeights, imagenetClasses } from '../weights/manifest';
 import type { PublishedWeights } from '../weights/manifest';
 import { fetchWeights } from './fetchWeights';
@@ -112,8 +113,9 @@ async function untrained(open: OpenDevice, dir: string, options: LoadOptions): P
 }
 
 function randomNetwork(gpu: Gpu, architecture: string, options: LoadOptions & { readonly width?: number }): Classifier {
-  const { classes, width = 64, preprocessing = IMAGENET_PREPROCESSING, seed = 0 } = options;
-  const network = new ResNet(gpu, architectureName(architecture), { numClasses: classes?.length ?? 1000, width, seed });
+  const { classes, width = 64, preprocessing = IMAGENET_PREPROCESSING, seed = 0, precision = 'float32' } = options;
+  assertPrecision(gpu, precision);
+  const network = new ResNet(gpu, architectureName(architecture), { numClasses: classes?.length ?? 1000, width, seed, dtype: precision === 'float16' ? 'f16' : 'f32' });
   const classifier = new Classifier(network, { classes: null, preprocessing: checkPreprocessing(preprocessing) });
   if (classes) classifier.setClasses(classes, seed);
   return classifier;

@@ -136,11 +136,11 @@ function network(parts: readonly NetworkPart[]): Html {
   })}</ol>`;
 }
 
-function trainedSentence({ parameters, batchNorm, features, trained }: FineTuneResult): string {
+function trainedSentence({ parameters, batchNorm, features, trained, recipe }: FineTuneResult): string {
   const { trainable, frozen } = parameters;
   const norms = batchNorm.held === batchNorm.total ? `all ${batchNorm.total} batch norms` : batchNorm.held === 0 ? `none of ${batchNorm.total} batch norms` : `${batchNorm.held} of ${batchNorm.total} batch norms`;
   const names = trained.length > 0 && trained.length <= 4 ? ` (${trained.join(', ')})` : '';
-  const rest = frozen.tensors > 0 ? `${count(frozen.elements)} in ${counted(frozen.tensors, 'tensor')} kept every bit, and ` : '';
+  const rest = frozen.tensors > 0 ? `${count(frozen.elements)} in ${counted(frozen.tensors, 'tensor')} ${recipe.precision === 'float16' ? 'were kept, rounded to float16' : 'kept every bit'}, and ` : '';
   return `${count(trainable.elements)} parameters in ${counted(trainable.tensors, 'tensor')} were trained${names}; ${rest}${norms} held their statistics.`
     + (features ? ' As nothing before the last layer changes, each image went through the network once.' : '');
 }
@@ -185,6 +185,7 @@ export function recipeRows(recipe: Recipe): [string, string][] {
     ['batch norm of trained parts', recipe.bn === 'hold' ? 'holds its statistics' : 'follows the batch'],
     ['augmentation', augment === null ? 'none' : Object.keys(augment).map((key) => key.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`)).join(', ')],
     ['early stopping', recipe.patience === 0 ? 'none' : `after ${recipe.patience} epochs without a better one`],
+    ['precision', recipe.precision === 'float16' ? 'float16 for what is not trained, with sums in float32; float32 for what is' : 'float32'],
     ['seed', String(recipe.seed)],
   ];
 }

@@ -48,7 +48,9 @@ export async function parseCheckpoint(bytes: Uint8Array<ArrayBuffer>): Promise<C
     const group = GROUPS.find((name) => name === key.slice(0, slash));
     if (group) groups[group].set(key.slice(slash + 1), tensor);
   }
-  return { ...(JSON.parse(run) as Omit<Checkpoint, (typeof GROUPS)[number]>), ...groups };
+  const saved = JSON.parse(run) as Omit<Checkpoint, (typeof GROUPS)[number]>;
+  // Files of version 0.1 tell no precision: it was this.
+  return { ...saved, recipe: { ...saved.recipe, precision: saved.recipe.precision ?? 'float32' }, ...groups };
 }
 
 /** Refuses to continue a run under other options, classes or images: the result would be neither's. */

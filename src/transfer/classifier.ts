@@ -15,6 +15,7 @@ import { withTorchvisionNames } from '../weights/names';
 import { serializeSafetensors } from '../weights/safetensors';
 import { hasNonFinite } from '../weights/tensorBytes';
 import { readAll, type WeightsFile } from '../weights/weightsFile';
+import { assertPrecision, precisionOf, type Precision } from './precision';
 
 /** The contents of `model.json`. */
 export interface ModelCard {
@@ -39,6 +40,11 @@ export interface LoadOptions {
   readonly preprocessing?: Preprocessing;
   /** For a new last layer. Default 0. */
   readonly seed?: number;
+  /**
+   * `float16` keeps the convolutions in f16 and computes all but the last layer in it: half the memory. Needs the
+   * adapter's shader-f16. Default `float32`.
+   */
+  readonly precision?: Precision;
 }
 
 export class Classifier {
@@ -64,6 +70,11 @@ export class Classifier {
   /** Names of the outputs; `class 0`, `class 1`, … when the weights came without. */
   get classes(): readonly string[] {
     return this.#classes ?? Array.from({ length: this.network.numClasses }, (_, i) => `class ${i}`);
+  }
+
+  /** `float16` when a part of the network is kept and computed in it. */
+  get precision(): Precision {
+    return precisionOf(this.network);
   }
 
   get gpu(): Gpu {
@@ -135,9 +146,10 @@ export function parseModelCard(text: string, name: string): ModelCard {
 }
 
 /** A classifier with random weights. */
-export function randomClassifier(gpu: Gpu, architecture: string, classes: readonly string[], { width = 64, preprocessing = IMAGENET_PREPROCESSING, seed = 0 }: { width?: number; preprocessing?: Preprocessing; seed?: number } = {}): Classifier {
+export function randomClassifier(gpu: Gpu, architecture: string, classes: readonly string[], { width = 64, preprocessing = IMAGENET_PREPROCESSING, seed = 0, precision = 'float32' }: { width?: number; preprocessing?: Preprocessing; seed?: number; precision?: Precision } = {}): Classifier {
   checkClasses(classes);
-  const network = new ResNet(gpu, architectureName(architecture), { numClasses: classes.length, width, seed });
+  assertPrecision(gpu, precision);
+  const network = new ResNet(gpu, architectureName(architecture), { numClasses: classes.length, width, seed, dtype: precision === 'float16' ? 'f16' : 'f32' });
   return new Classifier(network, { classes: [...classes], preprocessing });
 }
 
@@ -149,8 +161,9 @@ export function randomClassifier(gpu: Gpu, architecture: string, classes: readon
 export async function classifierFrom(
   gpu: Gpu,
   source: WeightsFile,
-  { architecture, classes, preprocessing, seed = 0, card, name }: LoadOptions & { readonly card?: ModelCard; readonly name: string },
+  { architecture, classes, preprocessing, seed = 0, precision = 'float32', card, name }: LoadOptions & { readonly card?: ModelCard; readonly name: string },
 ): Promise<Classifier> {
+  assertPrecision(gpu, precision);
   const file = withTorchvisionNames(source);
   const shapes = shapesOf(file);
   const found = detectArchitecture(shapes);
@@ -166,6 +179,7 @@ export async function classifierFrom(
     seed,
     // The file brings every value, except that of a classifier it does not have.
     initialise: found.numClasses === undefined,
+    dtype: precision === 'float16' ? 'f16' : 'f32',
   });
   try {
     const notes = [...file.notes, ...(await fill(network, file, shapes, name))];

@@ -21,6 +21,7 @@ import { openFeeds, type Feeds } from './feed';
 import { ADVICE, LossMeter } from './lossMeter';
 import { chooseMemory, isOutOfMemory, nextManner } from './memory';
 import { applyPlan, changingNames, checkPlan, heldNorms, recipeOf } from './plan';
+import { applyPrecision, assertPrecision } from './precision';
 import { captures } from './programs';
 import { prepareTraining, type Training } from './training';
 import type { EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUse, ProgressEvent, Recipe } from './types';
@@ -35,12 +36,14 @@ import type { EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUs
  * @throws UsageError for options out of range or a checkpoint of another run; DataError when no image can be read.
  */
 export async function fineTune(classifier: Classifier, data: ImageCollection, options: FineTuneOptions = {}): Promise<FineTuneResult> {
-  const recipe = recipeOf(options);
+  const recipe = recipeOf({ precision: classifier.precision, ...options });
   const began = performance.now();
   checkPlan(classifier.network, recipe.plan);
+  assertPrecision(classifier.gpu, recipe.precision);
   classifier.setClasses(data.classes, recipe.seed);
   const { network } = classifier;
   applyPlan(network, recipe);
+  applyPrecision(network, recipe.precision);
   const { recompute } = network;
   try {
     const run = await startWithin(classifier, data, recipe, options);

@@ -15,6 +15,7 @@ import { bytes } from '../report/format';
 import type { Tensor } from '../tensor';
 import type { Classifier } from './classifier';
 import { applyPlan, batchNorms, normalisesByBatch, recipeOf, trainsOnFeatures, trunkIsFrozen } from './plan';
+import { asIfIn } from './precision';
 import type { Maker, Program } from './programs';
 import { prepareFeatures, prepareTraining, type RunSizes } from './training';
 import type { FineTuneOptions, MemoryUse, Recipe } from './types';
@@ -43,7 +44,7 @@ export interface MemoryEstimate {
  */
 export async function estimateMemory(classifier: Classifier, options: FineTuneOptions = {}, images: Partial<RunSizes> = {}): Promise<MemoryEstimate> {
   const { network } = classifier;
-  const recipe = recipeOf(options);
+  const recipe = recipeOf({ precision: classifier.precision, ...options });
   const sizes = { train: recipe.batchSize, validation: recipe.batchSize, ...images };
   const { recompute = network.recompute, microBatch = recipe.batchSize } = options;
   const parameters = network.parameters().map((parameter) => ({ parameter, requiresGrad: parameter.requiresGrad }));
@@ -51,7 +52,10 @@ export async function estimateMemory(classifier: Classifier, options: FineTuneOp
   const modes = [...network.modules()].map(([, module]) => ({ module, training: module.training }));
   try {
     applyPlan(network, recipe);
-    return await estimate(classifier, recipe, { recompute, microBatch: Math.min(microBatch, recipe.batchSize) }, sizes);
+    return await asIfIn(network, recipe.precision, async (saved) => {
+      const { bytes: all, held, ...rest } = await estimate(classifier, recipe, { recompute, microBatch: Math.min(microBatch, recipe.batchSize) }, sizes);
+      return { bytes: all - saved, held: held - saved, ...rest };
+    });
   } finally {
     for (const { parameter, requiresGrad } of parameters) parameter.requiresGrad = requiresGrad;
     for (const { norm, ...state } of norms) Object.assign(norm, state);

@@ -8,9 +8,10 @@ import { Tensor, keep } from '../tensor';
 import { mergeProblems, observeProblems, type Problem } from '../tune/problems';
 import type { Classifier } from './classifier';
 import { applyPlan, recipeOf, trunkIsFrozen } from './plan';
+import { applyPrecision } from './precision';
 import type { FineTuneOptions } from './types';
 
-export interface WorkOptions extends Pick<FineTuneOptions, 'plan' | 'batchSize' | 'bn'> {
+export interface WorkOptions extends Pick<FineTuneOptions, 'plan' | 'batchSize' | 'bn' | 'precision'> {
   /** Pixels of an image's side. Default: what the model was made for. */
   readonly size?: number;
 }
@@ -30,8 +31,9 @@ export interface Work {
  */
 export function modelWork(classifier: Classifier, options: WorkOptions): { readonly works: readonly Work[]; dispose(): void } {
   const { network, gpu, preprocessing } = classifier;
-  const recipe = recipeOf(options);
+  const recipe = recipeOf({ precision: classifier.precision, ...options });
   applyPlan(network, recipe);
+  applyPrecision(network, recipe.precision);
   const size = options.size ?? preprocessing.cropSize;
   const { batchSize } = recipe;
   const random = new Random(recipe.seed);

@@ -6,11 +6,12 @@ import { matching } from '../layers/module';
 import type { ResNet } from '../models/resnet';
 import { checkOptimizer, type OptimizerOptions } from '../optim/optimizer';
 import { scheduleName } from '../optim/schedule';
+import { precisionName } from './precision';
 import type { FineTuneOptions, Recipe } from './types';
 
 /** Fills in the defaults. @throws UsageError for a value out of range. */
 export function recipeOf(options: FineTuneOptions): Recipe {
-  const { plan = 'head', schedule = 'cosine', labelSmoothing = 0, clipNorm = null, augment = null, patience = 10, seed = 0 } = options;
+  const { plan = 'head', schedule = 'cosine', labelSmoothing = 0, clipNorm = null, augment = null, patience = 10, seed = 0, precision = 'float32' } = options;
   const head = plan === 'head';
   const { epochs = head ? 20 : 10, batchSize = 32, bn = plan === 'full' ? 'update' : 'hold' } = options;
   const whole = { epochs, batchSize, seed, patience };
@@ -28,7 +29,7 @@ export function recipeOf(options: FineTuneOptions): Recipe {
   checkPlanName(plan);
   const optimizer = { name: 'adamw', lr: head ? 1e-2 : 1e-3, ...options.optimizer } as OptimizerOptions;
   checkOptimizer(optimizer);
-  return { plan, ...whole, optimizer, schedule: scheduleName(schedule), labelSmoothing, clipNorm, bn, augment };
+  return { plan, ...whole, optimizer, schedule: scheduleName(schedule), labelSmoothing, clipNorm, bn, augment, precision: precisionName(precision) };
 }
 
 /** Plans that need no network to be understood, and the stages every ResNet has. */

@@ -5,6 +5,7 @@ import type { Recompute } from '../models/resnet';
 import type { OptimizerOptions } from '../optim/optimizer';
 import type { ScheduleName } from '../optim/schedule';
 import type { FeatureStore } from './featureCache';
+import type { Precision } from './precision';
 
 /** Keeps one checkpoint. `save` must replace the old one only when the new one is complete. */
 export interface CheckpointStore {
@@ -35,6 +36,11 @@ export interface FineTuneOptions {
    * `recompute` on. Default: none, as no adapter tells how much it has.
    */
   readonly memoryBudget?: number;
+  /**
+   * `float16` keeps and computes the parts that are not trained in f16, rounding their weights for good: half their
+   * memory. What is trained stays f32. Needs the adapter's shader-f16. Default: what the classifier was loaded with.
+   */
+  readonly precision?: Precision;
   /** Default AdamW; rate 1e-2 for `head`, 1e-3 otherwise; weight decay 0.01. */
   readonly optimizer?: Partial<OptimizerOptions> & { readonly name?: 'sgd' | 'adamw' };
   /** Default `cosine`. */
@@ -78,6 +84,8 @@ export interface Recipe {
   readonly augment: Augmentation | null;
   readonly patience: number;
   readonly seed: number;
+  /** Of what is not trained. */
+  readonly precision: Precision;
 }
 
 /** How a run fits into memory. */

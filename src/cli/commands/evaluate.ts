@@ -5,7 +5,8 @@ import { load } from '../../node/load';
 import { counted, percent } from '../../report/format';
 import { classScores, confusedPairs, wilsonInterval } from '../../report/statistics';
 import { evaluate as judge } from '../../transfer/evaluate';
-import { gpuOf } from '../arguments';
+import type { Precision } from '../../transfer/precision';
+import { gpuOf, precisionOption } from '../arguments';
 import { fetchProgress } from '../fetchProgress';
 import { onInterrupt } from '../interrupt';
 import { Terminal, bold, columns, dim, oneLine } from '../terminal';
@@ -15,13 +16,14 @@ export interface EvaluateFlags {
   readonly json?: boolean;
   readonly batchSize?: number;
   readonly gpu?: 'hardware' | 'software';
+  readonly precision?: Precision;
 }
 
 export async function evaluate(model: string, folder: string, flags: EvaluateFlags): Promise<number> {
   const terminal = new Terminal();
   const data = await readImages(folder, { validationFraction: 0 }, terminal);
   const chosen = data.test ?? data.train;
-  const classifier = await load(model, { gpu: gpuOf(flags), fetch: fetchProgress(terminal) });
+  const classifier = await load(model, { gpu: gpuOf(flags), ...precisionOption(flags), fetch: fetchProgress(terminal) });
   const dataset = withClasses(chosen, classifier.classes, model);
   const interruption = onInterrupt(() => undefined);
   const skipped = [...data.report.skipped];

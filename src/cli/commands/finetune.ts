@@ -13,8 +13,9 @@ import type { Classifier } from '../../transfer/classifier';
 import { evaluate } from '../../transfer/evaluate';
 import { fineTune } from '../../transfer/fineTune';
 import { applyPlan, recipeOf } from '../../transfer/plan';
+import { assertPrecision, type Precision } from '../../transfer/precision';
 import type { Evaluation, FineTuneOptions } from '../../transfer/types';
-import { gpuOf, weightsOption } from '../arguments';
+import { gpuOf, precisionOption, weightsOption } from '../arguments';
 import { fetchProgress } from '../fetchProgress';
 import { onInterrupt } from '../interrupt';
 import { fileName, folderName, outFolder } from '../outFolder';
@@ -44,14 +45,17 @@ export async function finetune(folder: string, flags: FinetuneFlags): Promise<nu
   const name = folderName(folder);
   const data = await readImages(folder, flags, terminal);
   const weights = weightsOption(flags.weights);
-  const classifier = await load(flags.model, { gpu: gpuOf(flags), ...weights, ...(flags.width !== undefined && { width: flags.width }), fetch: fetchProgress(terminal) });
+  // Where nothing but the last layer is trained, the weights need never be f32 on the device.
+  const precision = recipe.plan === 'head' ? precisionOption(flags) : {};
+  const classifier = await load(flags.model, { gpu: gpuOf(flags), ...precision, ...weights, ...(flags.width !== undefined && { width: flags.width }), fetch: fetchProgress(terminal) });
   const { gpu } = classifier;
   applyPlan(classifier.network, recipe); // and so is a plan that names no part of this network
+  assertPrecision(gpu, recipe.precision);
   if (flags.profile && !gpu.device.features.has('timestamp-query')) throw new UsageError('--profile needs timestamp queries, which this adapter lacks; leave it out');
   const dir = await outFolder({
     out: flags.out, name: fileName(`${name}-${flags.plan}`), force: flags.force ?? false, resume: flags.resume ?? false,
   });
-  introduce(terminal, { classifier, data, name, dir, plan: flags.plan, adapter: gpu.adapter });
+  introduce(terminal, { classifier, data, name, dir, plan: flags.plan, precision: recipe.precision, adapter: gpu.adapter });
 
   const screen = new TrainingScreen(terminal, recipe.epochs);
   for (const note of [...classifier.notes, ...data.report.warnings]) terminal.note(`graft: note: ${note}`);
@@ -114,10 +118,11 @@ interface Introduction {
   readonly name: string;
   readonly dir: string;
   readonly plan: string;
+  readonly precision: Precision;
   readonly adapter: { readonly description: string; readonly software: boolean };
 }
 
-function introduce(terminal: Terminal, { classifier, data, name, dir, plan, adapter }: Introduction): void {
+function introduce(terminal: Terminal, { classifier, data, name, dir, plan, precision, adapter }: Introduction): void {
   const { network, base } = classifier;
   const { train, validation, test } = data;
   const names = [...network.namedParameters()].filter(([, parameter]) => parameter.requiresGrad).map(([path]) => path);
@@ -128,7 +133,7 @@ function introduce(terminal: Terminal, { classifier, data, name, dir, plan, adap
   terminal.line();
   row('model', `${architectureTitle(network)}, ${base === null ? 'random weights' : base}`);
   row('images', `${name}: ${counted(data.classes.length, 'class')}, ${splits.join(', ')}`);
-  row('plan', `${plan}: trains ${trained.length === parts.length ? 'all parts' : trained.map((part) => part.name).join(', ')}${trained.length === parts.length ? '' : '; the rest is held'}`);
+  row('plan', `${plan}: trains ${trained.length === parts.length ? 'all parts' : trained.map((part) => part.name).join(', ')}${trained.length === parts.length ? '' : '; the rest is held'}${precision === 'float16' ? ', in float16' : ''}`);
   row('adapter', `${adapter.description}${adapter.software ? ' (software)' : ''}`);
   row('out', relative('.', dir) || dir);
   terminal.line();

@@ -3,7 +3,8 @@ import { findImages, predictFiles } from '../../node/predict';
 import type { FilePrediction } from '../../node/predict';
 import { load } from '../../node/load';
 import { percent } from '../../report/format';
-import { gpuOf } from '../arguments';
+import type { Precision } from '../../transfer/precision';
+import { gpuOf, precisionOption } from '../arguments';
 import { fetchProgress } from '../fetchProgress';
 import { Terminal, bold, columns, dim, oneLine } from '../terminal';
 
@@ -12,13 +13,14 @@ export interface PredictFlags {
   readonly json?: boolean;
   readonly batchSize?: number;
   readonly gpu?: 'hardware' | 'software';
+  readonly precision?: Precision;
 }
 
 /** Exit status 1 when an image could not be read; the others are predicted all the same. */
 export async function predict(model: string, paths: readonly string[], flags: PredictFlags): Promise<number> {
   const terminal = new Terminal();
   const images = await findImages(paths);
-  const classifier = await load(model, { gpu: gpuOf(flags), fetch: fetchProgress(terminal) });
+  const classifier = await load(model, { gpu: gpuOf(flags), ...precisionOption(flags), fetch: fetchProgress(terminal) });
   const done: FilePrediction[] = [];
   const failed: { path: string; reason: string }[] = [];
   const options = { topK: flags.topK, ...(flags.batchSize !== undefined && { batchSize: flags.batchSize }) };

@@ -13,7 +13,8 @@ import { mergeProblems, type Problem } from '../../tune/problems';
 import { forgetTuning, keepResults, loadEntries, type TableEntries } from '../../tune/table';
 import { tune as findFastest, type TuneReport, type TuneResult } from '../../tune/tuner';
 import { findPublishedWeights } from '../../weights/manifest';
-import { gpuOf } from '../arguments';
+import type { Precision } from '../../transfer/precision';
+import { gpuOf, precisionOption } from '../arguments';
 import { onInterrupt } from '../interrupt';
 import { COMMAND, Terminal, bold, dim } from '../terminal';
 import { TuneScreen, describeProblem, times } from '../tuneScreen';
@@ -23,6 +24,7 @@ export interface TuneFlags {
   readonly batchSize?: readonly number[];
   readonly size?: number;
   readonly plan: string;
+  readonly precision?: Precision;
   readonly budget?: number;
   readonly list?: boolean;
   readonly reset?: boolean;
@@ -115,8 +117,8 @@ async function loadShapes(model: string, open: () => Promise<Gpu>): Promise<Clas
   return architecture === undefined ? load(model, { gpu: open }) : load(architecture, { gpu: open, weights: null });
 }
 
-function worksOf(classifier: Classifier, { plan, size, batchSize = plan === 'head' ? [1, 32] : [32] }: TuneFlags): { works: readonly Work[]; dispose: () => void } {
-  const made = batchSize.map((n) => modelWork(classifier, { plan, batchSize: n, ...(size !== undefined && { size }) }));
+function worksOf(classifier: Classifier, { plan, precision, size, batchSize = plan === 'head' ? [1, 32] : [32] }: TuneFlags): { works: readonly Work[]; dispose: () => void } {
+  const made = batchSize.map((n) => modelWork(classifier, { plan, batchSize: n, ...precisionOption({ precision }), ...(size !== undefined && { size }) }));
   return { works: made.flatMap(({ works }) => works), dispose: () => made.forEach(({ dispose }) => dispose()) };
 }
 
