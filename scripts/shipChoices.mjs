@@ -5,6 +5,7 @@
 //   node scripts/shipChoices.mjs NAME [--model resnet18,resnet50] [--size 224] [--batch 1,8] [--plan full] [--budget SECONDS]
 //                                     [--fresh] [--write]
 //
+// A plan of head has the classes of frozen weights, full those of trained ones.
 // NAME: lavapipe, swiftshader. --fresh: what was measured with other shaders is measured again. --write: only write.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -47,7 +48,7 @@ async function measure() {
     for (const batchSize of args.batch.split(',').map(Number)) {
       const classifier = randomClassifier(gpu, model, Array.from({ length: 1000 }, (_, i) => `class ${i}`));
       const { works, dispose } = modelWork(classifier, { plan: args.plan, batchSize, size: Number(args.size) });
-      const wanted = (await problemsOf(classifier, works)).filter(({ key }) => !Object.hasOwn(kept.results, key)).map(withTrainedWeights);
+      const wanted = (await problemsOf(classifier, works)).filter(({ key }) => !Object.hasOwn(kept.results, key));
       console.log(`${model}, batch ${batchSize}, ${args.size} px: ${wanted.length} classes`);
       classifier.dispose();
       dispose();
@@ -55,16 +56,6 @@ async function measure() {
       if (report.ended !== 'finished') return;
     }
   }
-}
-
-/** Weights that change at every step: what an algorithm may keep of those that stay must not decide for both. */
-function withTrainedWeights(problem) {
-  const operands = (...asked) => {
-    const made = problem.family.operands(...asked);
-    if (made.weight) made.weight.requiresGrad = true;
-    return made;
-  };
-  return { ...problem, family: { ...problem.family, operands } };
 }
 
 function note(event) {
