@@ -55,7 +55,7 @@ export async function demo(flags: DemoFlags): Promise<number> {
   const half = async (model: typeof classifier, options: Parameters<typeof fineTune>[2], show: TrainingScreen): Promise<Half> => {
     const result = await fineTune(model, data, { ...common, ...options, onProgress: show.show });
     if (result.ended === 'diverged') terminal.note(`graft: ${result.reason ?? 'training diverged'}`);
-    return { result, test: interruption.signal.aborted ? null : await testOn(model, data, show, interruption.signal) };
+    return { result, test: interruption.signal.aborted ? null : await testOn(model, data, show, { signal: interruption.signal }) };
   };
   const tuned = await half(classifier, { plan: 'head' }, screen);
   const outcome = { classifier, data, name: flags.data === undefined ? 'The sample' : folderName(sample), skipped: screen.skipped, notes: screen.notes, ...tuned };

@@ -10,7 +10,7 @@ import { load } from '../../node/load';
 import { CHECKPOINT } from '../../node/modelDir';
 import { diskCheckpointStore, diskFeatureStore } from '../../node/stores';
 import type { Classifier } from '../../transfer/classifier';
-import { evaluate } from '../../transfer/evaluate';
+import { evaluate, type EvaluateOptions } from '../../transfer/evaluate';
 import { fineTune } from '../../transfer/fineTune';
 import { applyPlan, recipeOf } from '../../transfer/plan';
 import { assertPrecision, type Precision } from '../../transfer/precision';
@@ -77,7 +77,7 @@ export async function finetune(folder: string, flags: FinetuneFlags): Promise<nu
   }
   if (ended === 'interrupted' || ended === 'early') terminal.line(`  ${reason}`);
   if (data.test) terminal.live(`  judging ${counted(data.test.items.length, 'test image')}`, { force: true });
-  const test = ended === 'interrupted' || !data.test ? null : await testOn(classifier, data, screen, interruption.signal);
+  const test = ended === 'interrupted' || !data.test ? null : await testOn(classifier, data, screen, { batchSize: result.memory.microBatch, signal: interruption.signal });
   await writeOutcome(dir, { classifier, data, name, skipped: screen.skipped, notes: [...classifier.notes, ...screen.notes], result, test }, { force: true });
   interruption.restore();
   terminal.line();
@@ -106,10 +106,10 @@ export async function readImages(folder: string, flags: Pick<FinetuneFlags, 'val
 }
 
 /** Judges on the test part, whose pictures were neither trained nor chosen by. */
-export async function testOn(classifier: Classifier, data: ImageFolder, screen: TrainingScreen, signal?: AbortSignal): Promise<Evaluation | null> {
+export async function testOn(classifier: Classifier, data: ImageFolder, screen: TrainingScreen, options: Pick<EvaluateOptions, 'batchSize' | 'signal'> = {}): Promise<Evaluation | null> {
   if (!data.test) return null;
-  const test = await evaluate(classifier, data.test, { ...(signal && { signal }), onSkip: (skipped) => screen.show({ kind: 'skip', ...skipped }) });
-  return signal?.aborted ? null : test;
+  const test = await evaluate(classifier, data.test, { ...options, onSkip: (skipped) => screen.show({ kind: 'skip', ...skipped }) });
+  return options.signal?.aborted ? null : test;
 }
 
 interface Introduction {
