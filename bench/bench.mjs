@@ -29,13 +29,13 @@ const listOf = (known) => (text) => {
 };
 
 const program = new Command('bench')
-  .description("Times Graft beside its peers on this machine's adapter. Without a suite: all of them, in about a quarter of an hour on two cores.")
+  .description("Times Graft beside its peers on this machine's adapter. Without a suite: all of them, in about twenty minutes on two cores.")
   .argument('[suite...]', `what to measure: ${SUITES.join(', ')}`, (text, before = []) => [...before, ...listOf(SUITES)(text)])
   .option('--engines <list>', `engines to run: ${Object.keys(REGISTRY).join(', ')}`, listOf(Object.keys(REGISTRY)))
   .option('--full', 'more shapes, more rounds, and every epoch of every peer: hours on a software adapter')
   .option('--rounds <n>', 'rounds a row (default 5, with --full 9)', wholeNumber(1))
   .option('--sample <ms>', 'least length of a kernel sample', wholeNumber(1), 40)
-  .option('--budget <s>', 'end a row after three rounds when it has taken this long', wholeNumber(1), 20)
+  .option('--budget <s>', 'end a row after three rounds when it has taken this long', wholeNumber(1), 5)
   .option('--only <text>', 'only rows whose name has this in it, such as "k3 s1" or "ResNet-50"')
   .option('--depth <n>', 'one model of your own: its depth', wholeNumber(1))
   .option('--batch <n>', '… its batch', wholeNumber(1))

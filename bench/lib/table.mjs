@@ -52,7 +52,7 @@ const HEADS = {
   tuning({ runs, images, epochs, size, batchSize, model }) {
     const own = runs[0];
     return [`HEAD TUNING   ${model}, ${images} images of ${size} px, ${epochs} epochs, batches of ${batchSize}`, ...runs.map(({ name, kind, ms, measuredEpochs, losses }, i) =>
-      `  ${`${title(name)}, ${kind}`.padEnd(38)} ${timeText(ms)}${i > 0 ? `  ${ratioText(ms / own.ms)}` : ''}  last loss ${losses.at(-1).toFixed(4)}${measuredEpochs < epochs ? `  (NOT measured to the end: ${measuredEpochs} of ${epochs} epochs ran, the rest taken at their mean)` : ''}`)];
+      `  ${`${title(name)}, ${kind}`.padEnd(38)} ${timeText(ms)}${i > 0 ? `  ${ratioText(ms / own.ms)}` : ''}  loss of epoch ${losses.length} ${losses.at(-1).toFixed(4)}${measuredEpochs < epochs ? `  (NOT measured to the end: ${measuredEpochs} of ${epochs} epochs ran, the rest taken at their mean)` : ''}`)];
   },
 };
 

@@ -79,7 +79,8 @@ async function models(list, names, context) {
   for (const item of list) {
     progress(`${item.id}: starting`);
     const failed = {};
-    engines = await startAll(names, 'model', await modelConfig(context, item, names), failed);
+    const wanted = options.engines ? names : names.filter((name) => !item.without?.includes(name));
+    engines = await startAll(wanted, 'model', await modelConfig(context, item, wanted), failed);
     results.push({ ...(await modelSuite(item, engines, { rounds: plan.rounds, budgetMs: 1000 * options.budget, progress })), failed });
     await stopAll();
   }
