@@ -6,14 +6,14 @@ struct Params { size: u32 } // in fours; what lies past a tensor's end is never 
 @group(0) @binding(1) var<storage, read_write> sum: array<vec4f>;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 
-const WORKGROUP = 64u;
-
 @compute @workgroup_size(WORKGROUP)
 fn accumulate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { sum[i] += x[i]; }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { sum[i] += x[i]; }
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn clear(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { sum[i] = vec4f(0.0); }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { sum[i] = vec4f(0.0); }
 }

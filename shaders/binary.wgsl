@@ -18,8 +18,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<V>;
 @group(0) @binding(3) var<storage, read_write> out: array<V>;
 
-const WORKGROUP = 64u;
-
 fn combine(p: V, q: V) -> V {
   if (params.multiply == 1u) { return p * q; }
   return p + q;
@@ -27,13 +25,15 @@ fn combine(p: V, q: V) -> V {
 
 @compute @workgroup_size(WORKGROUP)
 fn same(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { out[i] = combine(a[i], b[i]); }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { out[i] = combine(a[i], b[i]); }
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn number(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let value = V(first_of(b[0]));
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { out[i] = combine(a[i], value); }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { out[i] = combine(a[i], value); }
 }
 
 // An invocation meets one element of b only, so that it divides once.
@@ -65,7 +65,8 @@ fn places_of(i: u32) -> Places {
 
 @compute @workgroup_size(WORKGROUP)
 fn broadcast(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) {
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) {
     let at = places_of(i);
     out[i] = combine(a[at.a], b[at.b]);
   }
@@ -74,5 +75,6 @@ fn broadcast(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
 // a, repeated, times a number: the gradient of a sum or a mean.
 @compute @workgroup_size(WORKGROUP)
 fn expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { out[i] = params.factor * a[places_of(i).a]; }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { out[i] = params.factor * a[places_of(i).a]; }
 }

@@ -16,7 +16,9 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> clipped2: array<vec4f>;
 @group(0) @binding(8) var<storage, read> squares: array<f32>; // one element: the sum of all squares
 
-const WORKGROUP = 64u;
+fn fours(size: u32) -> u32 {
+  return (size + 3u) / 4u;
+}
 
 // The sum of squares of the i-th four, leaving out what lies past the tensor's end.
 fn squared(v: vec4f, i: u32, size: u32) -> f32 {
@@ -26,20 +28,24 @@ fn squared(v: vec4f, i: u32, size: u32) -> f32 {
 
 @compute @workgroup_size(WORKGROUP)
 fn square_sums(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let stride = groups.x * WORKGROUP;
   var sum = 0.0;
-  for (var i = id.x; 4u * i < params.size0; i += stride) { sum += squared(grad0[i], i, params.size0); }
-  for (var i = id.x; 4u * i < params.size1; i += stride) { sum += squared(grad1[i], i, params.size1); }
-  for (var i = id.x; 4u * i < params.size2; i += stride) { sum += squared(grad2[i], i, params.size2); }
+  let span0 = span_of(id, groups, fours(params.size0));
+  for (var i = span0.begin; i < span0.end; i += WORKGROUP) { sum += squared(grad0[i], i, params.size0); }
+  let span1 = span_of(id, groups, fours(params.size1));
+  for (var i = span1.begin; i < span1.end; i += WORKGROUP) { sum += squared(grad1[i], i, params.size1); }
+  let span2 = span_of(id, groups, fours(params.size2));
+  for (var i = span2.begin; i < span2.end; i += WORKGROUP) { sum += squared(grad2[i], i, params.size2); }
   sums[params.start + id.x] = sum;
 }
 
 // Scales by min(1, max_norm / (norm + 1e-6)).
 @compute @workgroup_size(WORKGROUP)
 fn clip(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let stride = groups.x * WORKGROUP;
   let factor = min(1.0, params.max_norm / (sqrt(squares[0]) + 1e-6));
-  for (var i = id.x; 4u * i < params.size0; i += stride) { clipped0[i] *= factor; }
-  for (var i = id.x; 4u * i < params.size1; i += stride) { clipped1[i] *= factor; }
-  for (var i = id.x; 4u * i < params.size2; i += stride) { clipped2[i] *= factor; }
+  let span0 = span_of(id, groups, fours(params.size0));
+  for (var i = span0.begin; i < span0.end; i += WORKGROUP) { clipped0[i] *= factor; }
+  let span1 = span_of(id, groups, fours(params.size1));
+  for (var i = span1.begin; i < span1.end; i += WORKGROUP) { clipped1[i] *= factor; }
+  let span2 = span_of(id, groups, fours(params.size2));
+  for (var i = span2.begin; i < span2.end; i += WORKGROUP) { clipped2[i] *= factor; }
 }

@@ -12,8 +12,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> seed: array<u32>; // one element
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
 
-const WORKGROUP = 64u;
-
 // PCG output permutation over a counter (Jarzynski and Olano, 2020), twice so that seeds do not overlap.
 fn pcg(word: vec4u) -> vec4u {
   let state = word * 747796405u + 2891336453u;
@@ -24,7 +22,8 @@ fn pcg(word: vec4u) -> vec4u {
 @compute @workgroup_size(WORKGROUP)
 fn dropout(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let key = vec4u(seed[0]);
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) {
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) {
     let word = pcg(pcg(vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u)) ^ key);
     out[i] = select(x[i] * params.keep_scale, vec4f(0.0), word < vec4u(params.threshold));
   }

@@ -8,11 +8,10 @@ struct Params { size: u32, factor: f32 } // size in fours; what lies past a tens
 @group(0) @binding(3) var<storage, read> dy: array<f32>; // one element
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 
-const WORKGROUP = 64u;
-
 @compute @workgroup_size(WORKGROUP)
 fn squared_error(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) {
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) {
     let d = x[i] - goal[i];
     out[i] = d * d;
   }
@@ -21,5 +20,6 @@ fn squared_error(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 @compute @workgroup_size(WORKGROUP)
 fn squared_error_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let factor = params.factor * dy[0];
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { out[i] = factor * (x[i] - goal[i]); }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { out[i] = factor * (x[i] - goal[i]); }
 }

@@ -26,18 +26,18 @@ struct Params {
 // z is 1 - lr * weight decay.
 @group(0) @binding(8) var<storage, read> rates: array<vec4f>;
 
-const WORKGROUP = 64u;
-
 fn sgd_of(p: vec4f, g: vec4f, rate: vec4f) -> vec4f {
   return p - rate.x * (g + params.weight_decay * p);
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let stride = groups.x * WORKGROUP;
-  for (var i = id.x; i < params.size0; i += stride) { param0[i] = sgd_of(param0[i], grad0[i], rates[params.rate0]); }
-  for (var i = id.x; i < params.size1; i += stride) { param1[i] = sgd_of(param1[i], grad1[i], rates[params.rate1]); }
-  for (var i = id.x; i < params.size2; i += stride) { param2[i] = sgd_of(param2[i], grad2[i], rates[params.rate2]); }
+  let span0 = span_of(id, groups, params.size0);
+  for (var i = span0.begin; i < span0.end; i += WORKGROUP) { param0[i] = sgd_of(param0[i], grad0[i], rates[params.rate0]); }
+  let span1 = span_of(id, groups, params.size1);
+  for (var i = span1.begin; i < span1.end; i += WORKGROUP) { param1[i] = sgd_of(param1[i], grad1[i], rates[params.rate1]); }
+  let span2 = span_of(id, groups, params.size2);
+  for (var i = span2.begin; i < span2.end; i += WORKGROUP) { param2[i] = sgd_of(param2[i], grad2[i], rates[params.rate2]); }
 }
 
 // The momentum begins as zeros, so that after the first step it is the gradient.
@@ -50,10 +50,12 @@ fn momentum_of(p: vec4f, grad: vec4f, at: u32, rate: vec4f) -> vec4f {
 
 @compute @workgroup_size(WORKGROUP)
 fn sgd_momentum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let stride = groups.x * WORKGROUP;
-  for (var i = id.x; i < params.size0; i += stride) { param0[i] = momentum_of(param0[i], grad0[i], params.start0 + i, rates[params.rate0]); }
-  for (var i = id.x; i < params.size1; i += stride) { param1[i] = momentum_of(param1[i], grad1[i], params.start1 + i, rates[params.rate1]); }
-  for (var i = id.x; i < params.size2; i += stride) { param2[i] = momentum_of(param2[i], grad2[i], params.start2 + i, rates[params.rate2]); }
+  let span0 = span_of(id, groups, params.size0);
+  for (var i = span0.begin; i < span0.end; i += WORKGROUP) { param0[i] = momentum_of(param0[i], grad0[i], params.start0 + i, rates[params.rate0]); }
+  let span1 = span_of(id, groups, params.size1);
+  for (var i = span1.begin; i < span1.end; i += WORKGROUP) { param1[i] = momentum_of(param1[i], grad1[i], params.start1 + i, rates[params.rate1]); }
+  let span2 = span_of(id, groups, params.size2);
+  for (var i = span2.begin; i < span2.end; i += WORKGROUP) { param2[i] = momentum_of(param2[i], grad2[i], params.start2 + i, rates[params.rate2]); }
 }
 
 fn adamw_of(p: vec4f, g: vec4f, at: u32, rate: vec4f) -> vec4f {
@@ -66,8 +68,10 @@ fn adamw_of(p: vec4f, g: vec4f, at: u32, rate: vec4f) -> vec4f {
 
 @compute @workgroup_size(WORKGROUP)
 fn adamw(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let stride = groups.x * WORKGROUP;
-  for (var i = id.x; i < params.size0; i += stride) { param0[i] = adamw_of(param0[i], grad0[i], params.start0 + i, rates[params.rate0]); }
-  for (var i = id.x; i < params.size1; i += stride) { param1[i] = adamw_of(param1[i], grad1[i], params.start1 + i, rates[params.rate1]); }
-  for (var i = id.x; i < params.size2; i += stride) { param2[i] = adamw_of(param2[i], grad2[i], params.start2 + i, rates[params.rate2]); }
+  let span0 = span_of(id, groups, params.size0);
+  for (var i = span0.begin; i < span0.end; i += WORKGROUP) { param0[i] = adamw_of(param0[i], grad0[i], params.start0 + i, rates[params.rate0]); }
+  let span1 = span_of(id, groups, params.size1);
+  for (var i = span1.begin; i < span1.end; i += WORKGROUP) { param1[i] = adamw_of(param1[i], grad1[i], params.start1 + i, rates[params.rate1]); }
+  let span2 = span_of(id, groups, params.size2);
+  for (var i = span2.begin; i < span2.end; i += WORKGROUP) { param2[i] = adamw_of(param2[i], grad2[i], params.start2 + i, rates[params.rate2]); }
 }

@@ -8,11 +8,10 @@ struct Params { size: u32 } // in fours; what lies past a tensor's end is never 
 @group(0) @binding(2) var<storage, read> dy: array<V>;
 @group(0) @binding(3) var<storage, read_write> out: array<V>;
 
-const WORKGROUP = 64u;
-
 @compute @workgroup_size(WORKGROUP)
 fn relu(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) {
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) {
     let v = x[i];
     // Not max(): a NaN must stay a NaN.
     out[i] = select(v, V(0.0), v < V(0.0));
@@ -21,7 +20,8 @@ fn relu(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 
 @compute @workgroup_size(WORKGROUP)
 fn relu_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) {
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) {
     // x is the forward's output here. PyTorch: the gradient passes unless y <= 0, so it passes a NaN.
     out[i] = select(dy[i], V(0.0), x[i] <= V(0.0));
   }
@@ -35,12 +35,14 @@ fn logistic(v: V) -> V {
 
 @compute @workgroup_size(WORKGROUP)
 fn sigmoid(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { out[i] = logistic(x[i]); }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { out[i] = logistic(x[i]); }
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn sigmoid_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { out[i] = dy[i] * x[i] * (V(1.0) - x[i]); }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { out[i] = dy[i] * x[i] * (V(1.0) - x[i]); }
 }
 
 fn tanh_of(v: V) -> V {
@@ -55,12 +57,14 @@ fn tanh_of(v: V) -> V {
 
 @compute @workgroup_size(WORKGROUP)
 fn tanh_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { out[i] = tanh_of(x[i]); }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { out[i] = tanh_of(x[i]); }
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn tanh_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) { out[i] = dy[i] * (V(1.0) - x[i] * x[i]); }
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) { out[i] = dy[i] * (V(1.0) - x[i] * x[i]); }
 }
 
 // 1 - erf(a) for a >= 0, to 1.2e-7 of its value however small it is (Chebyshev fit, Numerical Recipes, section 6.2).
@@ -82,7 +86,8 @@ const INV_SQRT_2PI = 0.3989422804014327;
 
 @compute @workgroup_size(WORKGROUP)
 fn gelu(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) {
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) {
     let v = x[i];
     out[i] = select(v * normal_cdf(v), v, nan_in(v));
   }
@@ -90,7 +95,8 @@ fn gelu(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 
 @compute @workgroup_size(WORKGROUP)
 fn gelu_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = id.x; i < params.size; i += groups.x * WORKGROUP) {
+  let span = span_of(id, groups, params.size);
+  for (var i = span.begin; i < span.end; i += WORKGROUP) {
     let v = x[i];
     let slope = normal_cdf(v) + v * INV_SQRT_2PI * exp(-0.5 * v * v);
     out[i] = select(dy[i] * slope, v, nan_in(v));

@@ -2,11 +2,12 @@
 import { ShapeError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import type { Tensor } from '../tensor';
+import span from '../../shaders/lib/span.wgsl?raw';
 import source from '../../shaders/accumulate.wgsl?raw';
 import { fours, sameShape, strided } from './launch';
 
-const kernel = new Kernel('accumulate', [source], 'accumulate');
-const clearKernel = new Kernel('clear', [source], 'clear');
+const kernel = new Kernel('accumulate', [span, source], 'accumulate');
+const clearKernel = new Kernel('clear', [span, source], 'clear');
 
 /** `target += x`, of one shape and not the same memory. */
 export function accumulate(target: Tensor, x: Tensor): void {

@@ -4,17 +4,18 @@ import { Kernel } from '../gpu/kernel';
 import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
 import narrow from '../../shaders/lib/narrow.wgsl?raw';
+import span from '../../shaders/lib/span.wgsl?raw';
 import wide from '../../shaders/lib/wide.wgsl?raw';
 import source from '../../shaders/binary.wgsl?raw';
 import { elements, fours, sameShape, strided } from './launch';
 
 const KERNELS = {
-  same: new Kernel('binary same', [wide, source], 'same'),
-  number: new Kernel('binary number', [wide, source], 'number'),
-  repeat: new Kernel('binary repeat', [wide, source], 'repeat'),
-  repeatNarrow: new Kernel('binary repeat (narrow)', [narrow, source], 'repeat'),
-  broadcast: new Kernel('binary broadcast', [narrow, source], 'broadcast'),
-  expand: new Kernel('expand', [narrow, source], 'expand'),
+  same: new Kernel('binary same', [wide, span, source], 'same'),
+  number: new Kernel('binary number', [wide, span, source], 'number'),
+  repeat: new Kernel('binary repeat', [wide, span, source], 'repeat'),
+  repeatNarrow: new Kernel('binary repeat (narrow)', [narrow, span, source], 'repeat'),
+  broadcast: new Kernel('binary broadcast', [narrow, span, source], 'broadcast'),
+  expand: new Kernel('expand', [narrow, span, source], 'expand'),
 };
 
 const MAX_AXES = 6;

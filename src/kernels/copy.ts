@@ -7,11 +7,12 @@ import { Tensor } from '../tensor';
 import copySource from '../../shaders/copy.wgsl?raw';
 import fillSource from '../../shaders/fill.wgsl?raw';
 import narrowLib from '../../shaders/lib/narrow.wgsl?raw';
+import span from '../../shaders/lib/span.wgsl?raw';
 import wideLib from '../../shaders/lib/wide.wgsl?raw';
 import { axisOf, fours, strided } from './launch';
 
-const fillKernel = new Kernel('fill', [fillSource], 'fill');
-const scaleKernel = new Kernel('scale', [fillSource], 'scale');
+const fillKernel = new Kernel('fill', [span, fillSource], 'fill');
+const scaleKernel = new Kernel('scale', [span, fillSource], 'scale');
 const slabKernels = { wide: new Kernel('copy_slab', [wideLib, copySource], 'copy_slab'), narrow: new Kernel('copy_slab (narrow)', [narrowLib, copySource], 'copy_slab') };
 
 /** A tensor of one value. */

@@ -2,10 +2,11 @@
 import { UsageError } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
+import span from '../../shaders/lib/span.wgsl?raw';
 import source from '../../shaders/dropout.wgsl?raw';
 import { fours, strided } from './launch';
 
-const kernel = new Kernel('dropout', [source], 'dropout');
+const kernel = new Kernel('dropout', [span, source], 'dropout');
 
 /** Zeroes each element with probability `p` and divides the others by `1 - p`. `seed` holds one u32. */
 export function dropout(x: Tensor, p: number, seed: Tensor): Tensor {

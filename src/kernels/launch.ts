@@ -17,8 +17,9 @@ export function elements(count: number, size = 64): Workgroups {
 }
 
 /**
- * A grid along x for a shader that goes through `count` items with a stride of the whole grid. A CPU adapter gets few
- * workgroups, each of which costs it; a GPU one invocation an item, as far as a dimension goes.
+ * A grid along x for a shader that shares `count` items out over its invocations (shaders/lib/span.wgsl, or with the
+ * stride of the grid). A CPU adapter gets few workgroups, each of which costs it; a GPU one invocation an item, as far as
+ * a dimension goes.
  */
 export function strided(gpu: Gpu, count: number, size = 64): Workgroups {
   return [Math.min(Math.ceil(count / size), gpu.adapter.software ? 64 : FOLD)];

@@ -2,12 +2,13 @@
 import { ShapeError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
+import span from '../../shaders/lib/span.wgsl?raw';
 import source from '../../shaders/mse.wgsl?raw';
 import { fours, sameShape, strided } from './launch';
 import { mean } from './reduce';
 
-const forward = new Kernel('squared_error', [source], 'squared_error');
-const backward = new Kernel('squared_error_backward', [source], 'squared_error_backward');
+const forward = new Kernel('squared_error', [span, source], 'squared_error');
+const backward = new Kernel('squared_error_backward', [span, source], 'squared_error_backward');
 
 /** Mean of (x - target)^2 over all elements, a scalar. */
 export function mse(x: Tensor, target: Tensor): Tensor {

@@ -3,17 +3,18 @@ import type { Gpu } from '../gpu/gpu';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
 import clipSource from '../../shaders/clip.wgsl?raw';
+import span from '../../shaders/lib/span.wgsl?raw';
 import source from '../../shaders/optimizer.wgsl?raw';
 import { fours, strided } from './launch';
 import { sum } from './reduce';
 
-const kernel = (entry: string): Kernel => new Kernel(entry, [source], entry);
+const kernel = (entry: string): Kernel => new Kernel(entry, [span, source], entry);
 const KERNELS = {
   sgd: kernel('sgd'),
   momentum: kernel('sgd_momentum'),
   adamw: kernel('adamw'),
-  squares: new Kernel('square_sums', [clipSource], 'square_sums'),
-  clip: new Kernel('clip', [clipSource], 'clip'),
+  squares: new Kernel('square_sums', [span, clipSource], 'square_sums'),
+  clip: new Kernel('clip', [span, clipSource], 'clip'),
 };
 
 /** Tensors of one dispatch: with a gradient each, their state and the rates these are the eight bindings WebGPU promises. */

@@ -1,6 +1,7 @@
 /** Elementwise functions of one tensor, and their gradients. */
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
+import span from '../../shaders/lib/span.wgsl?raw';
 import wide from '../../shaders/lib/wide.wgsl?raw';
 import source from '../../shaders/unary.wgsl?raw';
 import { fours, strided } from './launch';
@@ -18,7 +19,7 @@ export type UnaryName = keyof typeof FUNCTIONS;
 const KERNELS = Object.fromEntries(
   Object.values(FUNCTIONS)
     .flatMap(({ forward, backward }) => [forward, backward])
-    .map((entry) => [entry, new Kernel(entry, [wide, source], entry)]),
+    .map((entry) => [entry, new Kernel(entry, [wide, span, source], entry)]),
 );
 
 /** Whether the backward of `name` reads the forward's input or its output. */
