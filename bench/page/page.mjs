@@ -29,7 +29,7 @@ export function renderPage(results, document) {
 <style>${STYLE}</style>
 <main>
 <h1>Graft beside its peers</h1>
-<p class="lead">The same shapes, weights and images for every engine; one sample each in turn, round after round; outputs compared before anything is timed. A ratio is the median over rounds of an engine’s time by Graft’s in the same round: above 1, Graft is faster. How it is measured: <a href="https://github.com/graft-gpu/graft/blob/main/bench/README.md">bench/README.md</a>.</p>
+<p class="lead">The same shapes, weights and images for every engine; one sample each in turn, round after round; outputs compared before anything is timed. A ratio is the median over rounds of an engine’s time by Graft’s in the same round: above 1, Graft is faster. How it is measured: <a href="../../bench/README.md">bench/README.md</a>.</p>
 <nav>${nav.join('')}</nav>
 ${machines.join('\n')}
 </main>
@@ -74,7 +74,7 @@ const STYLE = `
   --graft: #3fbf7f; --graft-eager: #2f8f60; --graft-unchecked: #236b49; --tfjs: #e89a4c; --jax: #7d9bf0; --ort: #bd8be0; --torch: #ee7272; --torch-f16: #a94f4f; --ceiling: #ff8a8a; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 1040px; margin: 0 auto; padding: 24px 16px 64px; }
+main { max-width: 1180px; margin: 0 auto; padding: 24px 16px 64px; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 8px; }
 h2 { font-size: 1.3rem; margin: 44px 0 8px; }
 h3 { font-size: 1.05rem; margin: 28px 0 4px; }
