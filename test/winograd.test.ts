@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
 import type { ConvOperands, ConvShape } from '../src/kernels/conv2d';
-import { directCandidates, directInputCandidates } from '../src/kernels/conv2dDirect';
+import { directCandidates, directInputCandidates, directWeightCandidates } from '../src/kernels/conv2dDirect';
 import { conv2dShape } from '../src/kernels/conv2dShape';
 import { winogradCandidates, winogradInputCandidates, winogradPays } from '../src/kernels/winograd';
+import { winogradWeightCandidates } from '../src/kernels/winogradWeight';
 import { capture, scope, Tensor } from '../src/tensor';
 import { expectNear, numbers } from './support/numbers';
 
@@ -92,18 +93,29 @@ describe.each(WAYS)('winograd, %s', (_, facts) => {
     return out.toArray();
   }
 
+  async function weightGradient(id: string, shape: ConvShape, x: Float32Array, dy: Float32Array): Promise<Numbers> {
+    const candidate = winogradWeightCandidates(gpu, shape).find((c) => c.id === id);
+    const out = Tensor.empty(gpu, shape.weight);
+    const dyShape = conv2dShape(shape.x, shape.weight, shape.options);
+    candidate?.run({ x: Tensor.fromArray(gpu, shape.x, x), dy: Tensor.fromArray(gpu, dyShape, dy), out });
+    return out.toArray();
+  }
+
   describe.each(['winograd 2x2', 'winograd 4x4'])('%s', (id) => {
     it.each(CASES)('%i images of %i x %i, %i -> %i channels, padding %o', async (...c) => {
       const shape = shapeOf(c);
       const { x, w, dy, out } = tensors(shape);
       const expected = new Float64Array(sizeOf(out));
       const gradient = new Float64Array(sizeOf(shape.x));
+      const weights = new Float64Array(sizeOf(shape.weight));
       everyProduct(shape, (i, k, o) => {
         expected[o] += x[i] * w[k];
         gradient[i] += dy[o] * w[k];
+        weights[k] += x[i] * dy[o];
       });
       expectNear(await forward(id, shape, x, w), expected);
       expectNear(await inputGradient(id, shape, dy, w), gradient);
+      expectNear(await weightGradient(id, shape, x, dy), weights);
 
       const columns = out[3];
       const [scale, bias] = [numbers(columns, 4), numbers(columns, 5)];
@@ -120,11 +132,13 @@ describe.each(WAYS)('winograd, %s', (_, facts) => {
       const shape = shapeOf([1, 113, 117, 64, 60, [1, 1]]);
       const { x, w, dy, out } = tensors(shape);
       const [tx, tw, tdy] = [Tensor.fromArray(gpu, shape.x, x), Tensor.fromArray(gpu, shape.weight, w), Tensor.fromArray(gpu, out, dy)];
-      const [direct, gradient] = [Tensor.empty(gpu, out), Tensor.empty(gpu, shape.x)];
+      const [direct, gradient, weights] = [out, shape.x, shape.weight].map((extents) => Tensor.empty(gpu, extents));
       directCandidates(gpu, shape)[0].run({ x: tx, weight: tw, out: direct });
       directInputCandidates(gpu, shape)[0].run({ dy: tdy, weight: tw, out: gradient });
       expectNear(await forward(id, shape, x, w), await direct.toArray());
       expectNear(await inputGradient(id, shape, dy, w), await gradient.toArray());
+      directWeightCandidates(gpu, shape)[0].run({ x: tx, dy: tdy, out: weights });
+      expectNear(await weightGradient(id, shape, x, dy), await weights.toArray(), 1e-5);
     });
 
     it('loses no more digits than plain sums of 512 channels do', async () => {
@@ -140,7 +154,10 @@ describe.each(WAYS)('winograd, %s', (_, facts) => {
       const { x, w, dy } = tensors(shape);
       x[(4 * 10 + 5) * 6 + 2] = special;
       dy[(4 * 10 + 5) * 5 + 2] = special;
-      const [out, dx] = [await forward(id, shape, x, w), await inputGradient(id, shape, dy, w)];
+      const [out, dx, dw] = [await forward(id, shape, x, w), await inputGradient(id, shape, dy, w), await weightGradient(id, shape, x, dy)];
+      const weights = new Float64Array(dw.length);
+      everyProduct(shape, (i, k, o) => (weights[k] += x[i] * dy[o]));
+      expect([...weights.keys()].filter((i) => !Number.isFinite(weights[i]) && Number.isFinite(dw[i]))).toEqual([]);
       const expected = new Float64Array(out.length);
       const gradient = new Float64Array(dx.length);
       everyProduct(shape, (i, k, o) => {
@@ -194,6 +211,15 @@ describe.each(WAYS)('winograd, %s', (_, facts) => {
       tw.write(other);
       expectNear(await convolve(tx, tw).toArray(), expectedFor(other));
       expect(left(2, tx, tw)).toBe(0);
+    });
+
+    it('go with the weight', () => {
+      const tx = Tensor.fromArray(gpu, shape.x, x);
+      const before = gpu.memory().liveBytes;
+      const tw = Tensor.fromArray(gpu, shape.weight, w);
+      expect(left(2, tx, tw)).toBeGreaterThan(0);
+      tw.dispose();
+      expect(gpu.memory().liveBytes).toBe(before);
     });
 
     it('are not kept while the weight trains, or changes with every call', () => {

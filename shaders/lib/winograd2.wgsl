@@ -18,3 +18,14 @@ fn transform_weight(g: array<f32, 3>) -> array<f32, PATCH> {
 fn transform_output(m: array<Column, PATCH>) -> array<Column, TILE> {
   return array<Column, TILE>(m[0] + m[1] + m[2], m[1] - m[2] - m[3]);
 }
+
+// The adjoints of the last two, for the weight gradient.
+
+fn transform_gradient(y: array<Column, TILE>) -> array<Column, PATCH> {
+  return array<Column, PATCH>(y[0], y[0] + y[1], y[0] - y[1], -y[1]);
+}
+
+fn transform_back(u: array<f32, PATCH>) -> array<f32, 3> {
+  let even = 0.5 * (u[1] + u[2]);
+  return array<f32, 3>(u[0] + even, 0.5 * (u[1] - u[2]), even + u[3]);
+}

@@ -24,6 +24,7 @@ export class Storage {
   #home: Home;
   #buffer: GPUBuffer | undefined;
   #released = false;
+  #derived: Storage[] | undefined;
 
   constructor(home: Home, bytes: number) {
     this.#home = home;
@@ -45,10 +46,16 @@ export class Storage {
     return this.#released;
   }
 
+  /** Has `derived`, which holds something made of this one's contents, released together with it. */
+  releaseWith(derived: Storage): void {
+    (this.#derived ??= []).push(derived);
+  }
+
   /** Gives the buffer back. Safe to call twice. */
   release(): void {
     if (this.#released) return;
     this.#released = true;
+    for (const derived of this.#derived ?? []) derived.release();
     this.#home.give(this, this.#buffer);
     this.#buffer = undefined;
   }

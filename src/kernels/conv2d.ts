@@ -16,6 +16,7 @@ import { launch, type Candidate, type Family } from './family';
 import { sameShape } from './launch';
 import { classSuffix, launchMatmul, rounded } from './matmul';
 import { winogradCandidates, winogradInputCandidates, winogradPays } from './winograd';
+import { winogradWeightCandidates } from './winogradWeight';
 
 export { conv2dShape, type ConvOptions };
 
@@ -134,6 +135,8 @@ export const conv2dWeightFamily: Family<ConvShape, ConvWeightOperands> = {
       depthwise: depthwiseWeightCandidates(gpu, shape),
       direct: directWeightCandidates(gpu, shape),
       workgroup: workgroupWeightCandidates(gpu, shape),
+      winograd: shape.dtype === 'f16' ? [] : winogradWeightCandidates(gpu, shape),
+      winogradPays: shape.dtype !== 'f16' && winogradPays(gpu, shape, 'weight'),
     });
   },
   classOf,
@@ -170,7 +173,7 @@ function productCandidates(shape: ConvShape): Candidate<ConvOperands>[] {
 function productInputCandidates(shape: ConvShape): Candidate<ConvInputOperands>[] {
   if (!isProduct(shape)) return [];
   const { m, n, k } = productExtents(shape);
-  return [{ id: 'matmul', run: ({ dy, weight, out }) => launchMatmul(m, k, n, { a: dy, b: weight, out }, true) }];
+  return [{ id: 'matmul', run: ({ dy, weight, out }) => launchMatmul(m, k, n, { a: dy, b: weight, out }, { transposeB: true }) }];
 }
 
 function isProduct({ weight: [kh, kw], options: { stride, padding, groups } }: ConvShape): boolean {

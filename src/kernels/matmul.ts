@@ -53,10 +53,10 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
   return out;
 }
 
-/** `a` [m, k] by `b` [k, n], or [n, k] with `transposeB`, into `out`: for kernels whose work is a product. */
-export function launchMatmul(m: number, n: number, k: number, operands: MatmulOperands, transposeB = false, batch = 1): void {
+/** `a` [m, k] by `b` [k, n] into `out`, whatever shapes the tensors have: for kernels whose work is a product. */
+export function launchMatmul(m: number, n: number, k: number, operands: MatmulOperands, options: Partial<MatmulShape> = {}): void {
   const dtype = operands.a.dtype === 'f16' ? 'f16' : 'f32';
-  launch(matmulFamily, operands.a.gpu, { batch, m, n, k, transposeA: false, transposeB, dtype }, operands);
+  launch(matmulFamily, operands.a.gpu, { batch: 1, m, n, k, transposeA: false, transposeB: false, dtype, ...options }, operands);
 }
 
 export const matmulFamily: Family<MatmulShape, MatmulOperands> = {

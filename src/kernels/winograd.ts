@@ -15,6 +15,8 @@ import { keep, Tensor } from '../tensor';
 import gridLib from '../../shaders/lib/grid.wgsl?raw';
 import by2Lib from '../../shaders/lib/winograd2.wgsl?raw';
 import by4Lib from '../../shaders/lib/winograd4.wgsl?raw';
+import backSource from '../../shaders/winogradBack.wgsl?raw';
+import gradientSource from '../../shaders/winogradGradient.wgsl?raw';
 import inputSource from '../../shaders/winogradInput.wgsl?raw';
 import outputSource from '../../shaders/winogradOutput.wgsl?raw';
 import weightSource from '../../shaders/winogradWeight.wgsl?raw';
@@ -26,11 +28,14 @@ import { elements } from './launch';
 import { launchMatmul } from './matmul';
 
 /** The kernels for one size of tile. */
-interface Method {
+export interface Method {
   readonly tile: number;
   readonly input: Kernel;
   readonly weight: Kernel;
   readonly output: Kernel;
+  /** The adjoints of the last two, for the weight gradient. */
+  readonly gradient: Kernel;
+  readonly back: Kernel;
 }
 
 const METHODS: readonly Method[] = [method(4, by4Lib), method(2, by2Lib)];
@@ -38,11 +43,18 @@ const METHODS: readonly Method[] = [method(4, by4Lib), method(2, by2Lib)];
 function method(tile: number, lib: string): Method {
   const kernel = (step: string, source: string): Kernel =>
     new Kernel(`winograd_${step} ${tile}x${tile}`, [gridLib, lib, source], `winograd_${step}`);
-  return { tile, input: kernel('input', inputSource), weight: kernel('weight', weightSource), output: kernel('output', outputSource) };
+  return {
+    tile,
+    input: kernel('input', inputSource),
+    weight: kernel('weight', weightSource),
+    output: kernel('output', outputSource),
+    gradient: kernel('gradient', gradientSource),
+    back: kernel('back', backSource),
+  };
 }
 
 /** Bytes of transformed patches and products at a time, and of transformed weights: what a last-level cache holds. */
-const PATCHES = 12 * 2 ** 20;
+export const PATCHES = 12 * 2 ** 20;
 const WEIGHTS = 10 * 2 ** 20;
 
 /** Invocations of a workgroup of winogradWeight.wgsl along each axis. */
@@ -50,6 +62,9 @@ const SQUARE = 16;
 
 /** Up to this many tiles the transformed weights are kept: making them would cost a good part of the product. */
 const FEW_TILES = 64;
+
+/** Which of a convolution's three products is computed. */
+export type Pass = 'forward' | 'input' | 'weight';
 
 /** One convolution with stride 1, of either direction: `from` channels to `to`. */
 interface Problem extends Epilogue {
@@ -85,7 +100,7 @@ export function winogradInputCandidates(gpu: Gpu, shape: ConvShape): Candidate<C
 }
 
 /** Whether the first of Winograd's candidates is likely to be faster than the direct method. */
-export function winogradPays(gpu: Gpu, shape: ConvShape, pass: 'forward' | 'input'): boolean {
+export function winogradPays(gpu: Gpu, shape: ConvShape, pass: Pass): boolean {
   const [best] = rank(gpu, shape, pass);
   const [images, height, width] = targetOf(shape, pass);
   const [kh, kw, channels, out] = shape.weight;
@@ -104,7 +119,7 @@ const COSTS = {
 } as const;
 
 /** The methods that the shape and the adapter's limits allow, with what they cost, cheapest first. */
-function rank(gpu: Gpu, shape: ConvShape, pass: 'forward' | 'input'): { readonly method: Method; readonly cost: number }[] {
+export function rank(gpu: Gpu, shape: ConvShape, pass: Pass): { readonly method: Method; readonly cost: number }[] {
   const { weight: [kh, kw, channels, out], options: { stride, dilation, groups }, frozen = false } = shape;
   if (kh !== 3 || kw !== 3 || groups !== 1 || [...stride, ...dilation].some((step) => step !== 1)) return [];
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
@@ -113,7 +128,10 @@ function rank(gpu: Gpu, shape: ConvShape, pass: 'forward' | 'input'): { readonly
     const tiles = tilesOf(method.tile, targetOf(shape, pass)).count;
     const pairs = channels * out;
     const kept = frozen && pass === 'forward' && tiles <= FEW_TILES;
-    const cost = Math.ceil(tiles / rows) * rows * pairs + tiles * (channels + out) * element + (kept ? 0 : weight * pairs);
+    // For the weight gradient tiles are the depth, and the products are written and read for each pair of channels.
+    const multiplied = pass === 'weight' ? tiles : Math.ceil(tiles / rows) * rows;
+    const transforms = pass === 'weight' ? 2 * weight : kept ? 0 : weight;
+    const cost = multiplied * pairs + tiles * (channels + out) * element + transforms * pairs;
     return { method, cost: productsOf(method) * cost + call };
   })
     .filter(({ method }) => 4 * productsOf(method) * channels * out <= Math.min(maxBufferSize, maxStorageBufferBindingSize))
@@ -121,15 +139,15 @@ function rank(gpu: Gpu, shape: ConvShape, pass: 'forward' | 'input'): { readonly
 }
 
 /** Matrices that the products are made of. */
-function productsOf({ tile }: Method): number {
+export function productsOf({ tile }: Method): number {
   return (tile + 2) ** 2;
 }
 
-function targetOf({ x, weight, options }: ConvShape, pass: 'forward' | 'input'): readonly number[] {
-  return pass === 'forward' ? conv2dShape(x, weight, options) : x;
+function targetOf({ x, weight, options }: ConvShape, pass: Pass): readonly number[] {
+  return pass === 'input' ? x : conv2dShape(x, weight, options);
 }
 
-function tilesOf(tile: number, [images, height, width]: readonly number[]): { count: number; down: number; across: number } {
+export function tilesOf(tile: number, [images, height, width]: readonly number[]): { count: number; down: number; across: number } {
   const [down, across] = [Math.ceil(height / tile), Math.ceil(width / tile)];
   return { count: images * down * across, down, across };
 }
@@ -159,7 +177,7 @@ function convolve(method: Method, problem: Problem): void {
     for (let channel = 0; channel < to; channel += block) {
       const columns = { first: channel, channels: Math.min(block, to - channel) };
       if (block < to) transformWeight(method, problem, columns, kernels);
-      launchMatmul(rows, columns.channels, from, { a: patches, b: kernels, out: results }, false, products);
+      launchMatmul(rows, columns.channels, from, { a: patches, b: kernels, out: results }, { batch: products });
       transformOutput(method, problem, place, columns, results);
     }
   }
@@ -167,15 +185,15 @@ function convolve(method: Method, problem: Problem): void {
 }
 
 /** The size of equal parts of `extent`, each about `most` at most, whole multiples of `unit` where there is more than one. */
-function part(extent: number, most: number, unit: number): number {
+export function part(extent: number, most: number, unit: number): number {
   const parts = Math.ceil(extent / Math.max(1, most));
   return Math.min(extent, Math.ceil(extent / parts / unit) * unit);
 }
 
 /** Tiles of one dispatch, as the shaders name them. */
-type Place = Readonly<Record<'first' | 'tiles' | 'tiles_y' | 'tiles_x', number>>;
+export type Place = Readonly<Record<'first' | 'tiles' | 'tiles_y' | 'tiles_x', number>>;
 
-function transformInput({ input }: Method, { source, from, padding }: Problem, place: Place, patches: Tensor): void {
+export function transformInput({ input }: Method, { source, from, padding }: Pick<Problem, 'source' | 'from' | 'padding'>, place: Place, patches: Tensor): void {
   const width = widthOf(from);
   const columns = from / width;
   const [, source_y, source_x] = source.shape;
@@ -214,11 +232,11 @@ function transformWeight(method: Method, { weight, from, to, turned }: Problem, 
   );
 }
 
-function widthOf(channels: number): 1 | 4 {
+export function widthOf(channels: number): 1 | 4 {
   return channels % 4 === 0 ? 4 : 1;
 }
 
-function columnVariant(kernel: Kernel, width: 1 | 4): Kernel {
+export function columnVariant(kernel: Kernel, width: 1 | 4): Kernel {
   return kernel.variant({ spec: { Column: width === 4 ? 'vec4f' : 'f32' } });
 }
 
@@ -251,7 +269,10 @@ function keptWeight(method: Method, problem: Problem, tiles: number): Tensor | u
   const isCurrent = gpu.refresh([storage], () => {
     if (entry.kernels && entry.version === storage.version) return;
     const { from, to } = problem;
-    entry.kernels ??= keep(Tensor.empty(gpu, [productsOf(method), from, to]));
+    if (!entry.kernels) {
+      entry.kernels = keep(Tensor.empty(gpu, [productsOf(method), from, to]));
+      storage.releaseWith(entry.kernels.storage);
+    }
     transformWeight(method, problem, { first: 0, channels: to }, entry.kernels);
     entry.version = storage.version;
   });
