@@ -18,13 +18,15 @@ import type { Epilogue } from '../src/kernels/epilogue';
 import { matmulFamily, type MatmulShape } from '../src/kernels/matmul';
 import { Tensor } from '../src/tensor';
 import { exactOf } from '../src/tune/exact';
-import type { AnyFamily } from '../src/tune/problems';
+import { problemOf, type AnyFamily } from '../src/tune/problems';
+import { tune } from '../src/tune/tuner';
 import { createModel } from '../src/models/resnet';
 import { classifierFrom, parseModelCard, randomClassifier, type Classifier } from '../src/transfer/classifier';
 import { fineTune } from '../src/transfer/fineTune';
 import { estimateMemory } from '../src/transfer/memory';
 import { applyPlan } from '../src/transfer/plan';
 import { applyPrecision, assertPrecision } from '../src/transfer/precision';
+import type { ProgressEvent } from '../src/transfer/types';
 import { bytesSource } from '../src/weights/byteSource';
 import { openWeights } from '../src/weights/open';
 import type { WeightsFile } from '../src/weights/weightsFile';
@@ -184,6 +186,14 @@ describe('operations in f16', () => {
     }
   });
 
+  it('are tuned as problems of their own', async () => {
+    const problem = problemOf(matmulFamily, product(5, 12, 7));
+    const { results, untuned } = await tune(gpu, [problem]);
+    expect(untuned).toEqual([]);
+    expect(results.map(({ key }) => key)).toEqual(['matmul NN b1 m5 n12 k7 f16']);
+    expect(results[0].excluded).toEqual([]);
+  });
+
   it('overflow to infinity, and keep NaN through ReLU', async () => {
     const x = Tensor.fromArray(gpu, [1, 1, 3, 1], [300, NaN, -300], 'f16');
     const weight = Tensor.fromArray(gpu, [1, 1, 1, 1], [300], 'f16');
@@ -275,6 +285,16 @@ describe("precision 'float16'", () => {
     expect((await resumed.network.stateDict()).get('fc.weight')).toEqual((await once.network.stateDict()).get('fc.weight'));
     await expect(fineTune(refused, collection(), { ...options, precision: 'float32', checkpoint: first, resume: true })).rejects.toThrow(/precision "float16", this run has "float32"/);
     for (const classifier of [once, twice, resumed, refused]) classifier.dispose();
+  });
+
+  it('says so where it changes nothing', async () => {
+    const classifier = stripesClassifier(gpu);
+    const notes: string[] = [];
+    const onProgress = (event: ProgressEvent): void => void (event.kind === 'note' && notes.push(event.message));
+    const stop = AbortSignal.abort();
+    await fineTune(classifier, collection(), { plan: 'full', precision: 'float16', signal: stop, onProgress });
+    expect(notes).toEqual(["Every part of the network is trained, so precision 'float16' changes nothing."]);
+    classifier.dispose();
   });
 
   it('survives saving: half the bytes in the file, the same probabilities when loaded in it again', async () => {

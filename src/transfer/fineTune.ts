@@ -11,7 +11,6 @@ import type { StateDict } from '../layers/module';
 import { Optimizer } from '../optim/optimizer';
 import { rateAt } from '../optim/schedule';
 import { shuffle } from '../random';
-import { counted } from '../report/format';
 import { hasNonFinite } from '../weights/tensorBytes';
 import { assertSameRun, parseCheckpoint, serializeCheckpoint, type Checkpoint } from './checkpoint';
 import type { Classifier } from './classifier';
@@ -44,6 +43,9 @@ export async function fineTune(classifier: Classifier, data: ImageCollection, op
   const { network } = classifier;
   applyPlan(network, recipe);
   applyPrecision(network, recipe.precision);
+  if (recipe.precision !== classifier.precision) {
+    options.onProgress?.({ kind: 'note', message: "Every part of the network is trained, so precision 'float16' changes nothing." });
+  }
   const { recompute } = network;
   try {
     const run = await startWithin(classifier, data, recipe, options);
@@ -77,8 +79,8 @@ async function startWithin(classifier: Classifier, data: ImageCollection, recipe
       if (less === undefined) throw error;
       gpu.trim();
       wanted = { ...wanted, ...less };
-      const next = less.microBatch < memory.microBatch ? counted(less.microBatch, 'image') : 'blocks recomputed';
-      options.onProgress?.({ kind: 'note', message: `The GPU had no memory for ${counted(memory.microBatch, 'image')} at a time; trying with ${next}.` });
+      const next = less.microBatch < memory.microBatch ? `${less.microBatch} at a time` : 'blocks recomputed';
+      options.onProgress?.({ kind: 'note', message: `The GPU had no memory for ${memory.microBatch} images at a time; trying with ${next}.` });
     }
   }
 }
