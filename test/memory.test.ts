@@ -221,7 +221,7 @@ describe('memory that runs out', () => {
       const { memory, ended } = await fineTune(model, noise(96, 36), { ...options, ...(!small && { microBatch: 8 }), onProgress: (event) => void events.push(event) });
       expect([ended, memory.microBatch]).toEqual(['finished', 8]); // of 12 the images alone are larger
       const notes = events.flatMap((event) => (event.kind === 'note' ? [event.message] : []));
-      expect(notes).toEqual(small ? ['The GPU had no memory for 12 images at a time; trying with 8 images.'] : []);
+      expect(notes).toEqual(small ? ['The GPU had no memory for 12 images at a time; trying with 8 at a time.'] : []);
       states.push(await model.network.stateDict());
       own.destroy();
     }

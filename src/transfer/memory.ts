@@ -11,7 +11,6 @@ import type { Gpu } from '../gpu/gpu';
 import type { Trace } from '../gpu/trace';
 import type { ResNet } from '../models/resnet';
 import { Optimizer } from '../optim/optimizer';
-import { bytes } from '../report/format';
 import type { Tensor } from '../tensor';
 import type { Classifier } from './classifier';
 import { applyPlan, batchNorms, normalisesByBatch, recipeOf, trainsOnFeatures, trunkIsFrozen } from './plan';
@@ -82,7 +81,11 @@ export async function chooseMemory(classifier: Classifier, recipe: Recipe, optio
     }
   }
   const manner = `${least === 1 ? 'one image' : 'two images'} at a time${trunkIsFrozen(classifier.network) ? '' : ', with blocks recomputed,'}`;
-  throw new UsageError(`fineTune: even ${manner} would take ${bytes(smallest)} of GPU memory, past the budget of ${bytes(budget ?? 0)}; allow more, or train less of the network (plan 'head'), a smaller one, or smaller images`);
+  throw new UsageError(`fineTune: even ${manner} would take ${megabytes(smallest)} of GPU memory, past the budget of ${megabytes(budget ?? 0)}; allow more, or train less of the network (plan 'head'), a smaller one, or smaller images`);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MB`;
 }
 
 /** The number itself, then powers of two below it. */
@@ -176,7 +179,7 @@ class Paper implements Maker {
 }
 
 /** Bytes of a program's parameters, equal ones once, and of the values that change by step. */
-function parameterBytes({ commands, steps }: Trace, limits: GPUSupportedLimits): number {
+function parameterBytes({ commands, steps }: Trace, limits: Gpu['device']['limits']): number {
   const aligned = (size: number, alignment: number): number => Math.ceil(size / alignment) * alignment;
   const params = new Map(commands.flatMap((command) => (command.kind === 'dispatch' ? [[command.params.join(), command.params.byteLength]] : [])));
   const values = steps.flatMap((step) => (typeof step === 'object' ? [step.storage.bytes] : []));
