@@ -52,7 +52,7 @@ async function measure() {
       console.log(`${model}, batch ${batchSize}, ${args.size} px: ${wanted.length} classes`);
       classifier.dispose();
       dispose();
-      const report = await tune(gpu, wanted, { defaults: new Map(), budgetMs: deadline - performance.now(), onProgress: note });
+      const report = await tune(gpu, wanted, { defaults: new Map(), known: Object.keys(kept.results), budgetMs: deadline - performance.now(), onProgress: note });
       if (report.ended !== 'finished') return;
     }
   }

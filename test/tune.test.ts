@@ -18,7 +18,8 @@ import { randomClassifier } from '../src/transfer/classifier';
 import { modelWork, problemsOf } from '../src/transfer/modelWork';
 import { observeProblems, problemOf } from '../src/tune/problems';
 import { adapterKey, applyTuning, choicesHash, entriesOf, forgetTuning, keepResults, loadEntries, parseTable, serializeTable } from '../src/tune/table';
-import { tune, type TuneEvent, type TuneResult } from '../src/tune/tuner';
+import type { TuneEvent, TuneResult } from '../src/tune/report';
+import { tune } from '../src/tune/tuner';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -123,6 +124,8 @@ describe('tune', () => {
     const { results } = await tune(gpu, [problemOf(family, conv)], { onProgress: ({ total }) => totals.push(total) });
     expect(results.map(({ key }) => key)).toEqual([part.key, problemOf(family, conv).key]);
     expect(new Set(totals)).toEqual(new Set([1, 2]));
+    const again = await tune(gpu, [problemOf(family, conv)], { known: [part.key] });
+    expect(again.results.map(({ key }) => key)).toEqual([problemOf(family, conv).key]);
   });
 
   it('ends when it is told to, with what it has', async () => {

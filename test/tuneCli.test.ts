@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import { saveModel } from '../src/node/modelDir';
 import { randomClassifier } from '../src/transfer/classifier';
-import type { TuneReport } from '../src/tune/tuner';
+import type { TuneReport } from '../src/tune/report';
 import { Cli } from './support/cli';
 
 const NO_ADAPTER = { VK_DRIVER_FILES: '/nonexistent', VK_ICD_FILENAMES: '/nonexistent' };

@@ -5,7 +5,7 @@ import type { MatmulShape } from '../kernels/matmul';
 import type { AdapterFacts } from '../gpu/gpu';
 import { duration } from '../report/format';
 import type { Work } from '../transfer/modelWork';
-import type { TuneEvent, TuneResult } from '../tune/tuner';
+import type { TuneEvent, TuneResult } from '../tune/report';
 import { bar, dim, green, oneLine, yellow, type Terminal } from './terminal';
 
 /** Width of the column of problems. */

@@ -6,7 +6,7 @@
 import { shippedChoices } from '../gpu/shipped';
 import type { AdapterFacts, Gpu } from '../gpu/gpu';
 import { hashText, shadersHash } from '../kernels/sources';
-import type { TuneResult } from './tuner';
+import type { TuneResult } from './report';
 
 const FORMAT = 'graft-tuning-1';
 

@@ -14,6 +14,7 @@ import type { Candidate } from '../kernels/family';
 import { Check, type Operands } from './check';
 import { median, repeatsFor, sample } from './measure';
 import { problemOf, type AnyFamily, type Problem } from './problems';
+import type { TuneEvent, TuneReport, TuneResult, Untuned } from './report';
 
 /** A rival must beat what would be used anyway by this much: less is noise, and a change of algorithm changes bits. */
 const GAIN = 0.03;
@@ -28,62 +29,18 @@ const LONG = 200;
 /** Algorithms that are tried however long they take. */
 const AT_LEAST = 6;
 
-export interface Exclusion {
-  readonly id: string;
-  /** What is wrong with it, in words. */
-  readonly reason: string;
-}
-
-/** What the tuner found for one class of problems. */
-export interface TuneResult {
-  readonly key: string;
-  readonly family: string;
-  readonly shape: unknown;
-  /** The winner. */
-  readonly candidate: string;
-  /** Milliseconds of one run. */
-  readonly ms: number;
-  /** What would be used without tuning, and its time: null where it was excluded. */
-  readonly defaultCandidate: string;
-  readonly defaultMs: number | null;
-  /** Of the plain method's operations. */
-  readonly gflops: number;
-  /** Of all that computed the right numbers, the fastest first. */
-  readonly timings: readonly { readonly id: string; readonly ms: number }[];
-  readonly excluded: readonly Exclusion[];
-  /** How many there was no time for: the family's last guesses. */
-  readonly untried: number;
-}
-
-/** A class that was not tuned, and why. */
-export interface Untuned {
-  readonly key: string;
-  readonly reason: string;
-}
-
-export interface TuneReport {
-  readonly results: readonly TuneResult[];
-  readonly untuned: readonly Untuned[];
-  readonly ended: 'finished' | 'budget' | 'interrupted';
-}
-
-export type TuneEvent =
-  /** `done` of `total` classes are tuned; `total` grows as algorithms turn out to use others. */
-  | { readonly kind: 'problem'; readonly key: string; readonly candidates: number; readonly done: number; readonly total: number }
-  | { readonly kind: 'candidate'; readonly key: string; readonly id: string; readonly round: number; readonly done: number; readonly total: number }
-  | { readonly kind: 'result'; readonly result: TuneResult; readonly done: number; readonly total: number }
-  | { readonly kind: 'untuned'; readonly untuned: Untuned; readonly done: number; readonly total: number };
-
 export interface TuneOptions {
   readonly onProgress?: (event: TuneEvent) => void;
   /** Starts no further class after this many milliseconds. Default: no limit. */
   readonly budgetMs?: number;
-  /** Tries no further algorithms for a class after this many milliseconds, but some of each kind. Default 15 000. */
+  /** Tries no more algorithms for a class after so long, but some of each kind. Milliseconds, default 15 000. */
   readonly classMs?: number;
   /** Ends tuning; what was found so far is returned. */
   readonly signal?: AbortSignal;
   /** What is used without tuning, by class; where it says nothing, the family's first. Default: what is shipped. */
   readonly defaults?: ReadonlyMap<string, string>;
+  /** Classes to leave as they are, also where an algorithm is made of them: tuned before, and in `gpu.choices`. */
+  readonly known?: Iterable<string>;
   /** For the numbers computed with. Default 0. */
   readonly seed?: number;
 }
@@ -107,17 +64,18 @@ class Tuning {
   readonly #results: TuneResult[] = [];
   readonly #untuned: Untuned[] = [];
   /** Keys that are tuned, left out, or being tuned. */
-  readonly #seen = new Set<string>();
+  readonly #seen: Set<string>;
   #total = 0;
 
   constructor(gpu: Gpu, options: TuneOptions) {
     this.#gpu = gpu;
     this.#options = options;
+    this.#seen = new Set(options.known);
     this.#defaults = options.defaults ?? new Map(shippedChoices(gpu.adapter));
   }
 
   async all(problems: readonly Problem[]): Promise<TuneReport> {
-    this.#total = new Set(problems.map(({ key }) => key)).size;
+    this.#total = new Set(problems.map(({ key }) => key).filter((key) => !this.#seen.has(key))).size;
     let ended: TuneReport['ended'] = 'finished';
     try {
       for (const problem of problems) {

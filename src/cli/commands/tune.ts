@@ -11,7 +11,8 @@ import { scope } from '../../tensor';
 import { median } from '../../tune/measure';
 import { mergeProblems, type Problem } from '../../tune/problems';
 import { forgetTuning, keepResults, loadEntries, type TableEntries } from '../../tune/table';
-import { tune as findFastest, type TuneReport, type TuneResult } from '../../tune/tuner';
+import type { TuneReport, TuneResult } from '../../tune/report';
+import { tune as findFastest } from '../../tune/tuner';
 import { findPublishedWeights } from '../../weights/manifest';
 import type { Precision } from '../../transfer/precision';
 import { gpuOf, precisionOption } from '../arguments';
@@ -87,7 +88,7 @@ export async function tune(model: string | undefined, flags: TuneFlags): Promise
       saved = saved.then(async (good) => (await keepResults(gpu.adapter, store, [result], warn)) && good);
     };
     const report = await findFastest(gpu, wanted, {
-      signal: interruption.signal,
+      signal: interruption.signal, known: kept.keys(),
       ...(flags.budget !== undefined && { budgetMs: 1000 * flags.budget }),
       onProgress: (event) => {
         if (event.kind === 'result') keep(event.result);

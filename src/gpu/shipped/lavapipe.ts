@@ -42,7 +42,6 @@ export const LAVAPIPE: ShippedTable = {
   'matmul NN b16 m160 n64 k64': 'registers l8 v4 c2 r24 s1',
   'matmul NN b16 m320 n128 k128': 'registers l8 v4 c1 r24 s2',
   'matmul NN b16 m56 n256 k256': 'registers l8 v4 c2 r16 s2',
-  'matmul NN b40 m4 n128 k512': 'registers l8 v1 c4 r8 s1',
   'matmul NT b1 m1 n1024 k2048': 'narrow r1 64x1',
   'matmul NT b1 m1 n1024 k512': 'narrow r1 64x1',
   'matmul TN b1 m1024 n2048 k1': 'registers l1 v4 c1 r8 s1',
