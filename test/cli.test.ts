@@ -1,5 +1,5 @@
 /** The graft command from outside: what it writes, what it says, and its exit status, for good input and bad. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { f32 } from '../src/hostTensor';
@@ -63,6 +63,7 @@ describe('graft', () => {
     [['finetune', 'photos', '--schedule', 'cosin'], "no schedule is called 'cosin'. Did you mean 'cosine'?"],
     [['finetune', 'photos', '--augment', 'flop'], "--augment does not know 'flop'. Did you mean 'flip'?"],
     [['finetune', 'photos', '--momentum', '0.5'], '--momentum is for --optimizer sgd'],
+    [['finetune', 'photos', '--precision', 'float1'], "--precision does not know 'float1'. Did you mean 'float16'?"],
     [['finetune', 'photos', '--model', 'resnet81'], "no model is called 'resnet81', and there is no such file or folder. Did you mean 'resnet18'?"],
     [['predict', 'resnet18'], "missing required argument 'image'"],
     [['fetch', 'resnet20'], "no published weights are named 'resnet20'. Did you mean"],
@@ -202,6 +203,25 @@ describe('finetune', () => {
       labelSmoothing: 0.1, clipNorm: 1, bn: 'update', augment: { horizontalFlip: 0.5, colorJitter: { brightness: 0.3 } }, patience: 0, seed: 3,
     });
     expect([told.data.train, told.data.validation, told.test?.images, told.history.length]).toEqual([12, 4, 8, 3]);
+  });
+
+  it('keeps what is not trained in float16, and says so; without the feature it says which', async () => {
+    const gpu = await openGpu();
+    const able = gpu.device.features.has('shader-f16');
+    gpu.destroy();
+    const run = await cli.run(['finetune', 'split', '--model', 'tiny', '--epochs', '2', '--precision', 'float16', '--out', 'half']);
+    if (!able) return expectError(run, 1, /precision 'float16' needs the adapter's shader-f16 feature/);
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(run.stdout).toMatch(/plan .*in float16/);
+    expect(metrics('half').recipe.precision).toBe('float16');
+    expect(JSON.parse(readFileSync(at('half', 'model.json'), 'utf8'))).toMatchObject({ training: { recipe: { precision: 'float16' } } });
+    expect(readFileSync(at('half', 'report.html'), 'utf8')).toContain('float16 for what is not trained');
+    expect(statSync(at('half', 'model.safetensors')).size).toBeLessThan(0.65 * statSync(at('tiny', 'model.safetensors')).size);
+    const [full, half] = await Promise.all([[], ['--precision', 'float16']].map((flags) => cli.run(['evaluate', 'half', 'split', '--json', ...flags])));
+    expect([full.status, half.status]).toEqual([0, 0]);
+    const [a, b] = [full, half].map(({ stdout }) => (JSON.parse(stdout) as { loss: number }).loss);
+    expect(Math.abs(a - b)).toBeLessThan(0.01);
+    expect(b).not.toBe(a);
   });
 
   it.each([
