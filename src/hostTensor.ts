@@ -34,14 +34,17 @@ export function f32(shape: readonly number[], data: Float32Array): HostTensor {
 
 const bits = new DataView(new ArrayBuffer(4));
 
+/** The last digit of a binary16 by its exponent field; powers are slow to compute, and there are millions of weights. */
+const UNITS = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (Math.max(1, exponent) - 25));
+
 /** IEEE binary16 bits to a number. Exact, including subnormals, infinities and NaN. */
 export function halfToFloat(h: number): number {
   const sign = h & 0x8000 ? -1 : 1;
   const exponent = (h >> 10) & 31;
   const fraction = h & 1023;
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  if (exponent === 0) return sign * fraction * UNITS[0];
+  return sign * (1024 + fraction) * UNITS[exponent];
 }
 
 /** A number to IEEE binary16 bits, rounding to nearest even; too large becomes infinity. */
