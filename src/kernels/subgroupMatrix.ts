@@ -3,6 +3,7 @@
  * Never a default: the feature's rules still change, and no adapter that has it was at hand. The tuner checks numbers
  * before it times, so it may choose what proves right and fast.
  */
+import { matrixUnits, type MatrixConfig } from '../gpu/adapter';
 import type { Gpu } from '../gpu/gpu';
 import type { FloatDtype } from '../tensor';
 import enableLib from '../../shaders/lib/subgroupMatrix.wgsl?raw';
@@ -15,17 +16,6 @@ import { GRID } from './workgroupTile';
 
 const kernel = new EpilogueKernel('matmul_subgroup_matrix', 'matmul_subgroup_matrix', [source], [enableLib]);
 
-const FEATURE = 'chromium-experimental-subgroup-matrix';
-
-/** One shape that an adapter's matrix units compute, as WebGPU reports it. */
-interface Config {
-  readonly componentType: string;
-  readonly resultComponentType: string;
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-}
-
 /** Rows and columns that one workgroup computes, and a side of one subgroup's part. */
 const TILE = 64;
 const REGION = 32;
@@ -35,18 +25,17 @@ const DEPTHS: Readonly<Record<FloatDtype, readonly number[]>> = { f32: [16], f16
 
 export function subgroupMatrixCandidates(gpu: Gpu, shape: MatmulShape): Candidate<MatmulOperands>[] {
   const { m, n, dtype = 'f32' } = shape;
-  const { features, limits, adapterInfo } = gpu.device;
-  if (!(features as ReadonlySet<string>).has(FEATURE) || Math.min(m, n) < REGION || Math.max(m, n) / TILE > GRID) return [];
-  const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = adapterInfo as GPUAdapterInfo & { readonly subgroupMatrixConfigs?: Iterable<Config> };
+  const { limits } = gpu.device;
+  const units = matrixUnits(gpu.device);
   // The shader shares work among four subgroups, so it must know their size.
-  if (subgroupMinSize !== subgroupMaxSize || (subgroupMinSize !== 32 && subgroupMinSize !== 64)) return [];
-  if (4 * subgroupMinSize > limits.maxComputeInvocationsPerWorkgroup) return [];
-  return [...subgroupMatrixConfigs].flatMap((config) => {
+  if (!units || (units.subgroup !== 32 && units.subgroup !== 64) || 4 * units.subgroup > limits.maxComputeInvocationsPerWorkgroup) return [];
+  if (Math.min(m, n) < REGION || Math.max(m, n) / TILE > GRID) return [];
+  return units.configs.flatMap((config) => {
     const { componentType, resultComponentType, M, N, K } = config;
     if (componentType !== dtype || resultComponentType !== 'f32' || REGION % M !== 0 || REGION % N !== 0) return [];
     const depth = DEPTHS[dtype].find((d) => d % K === 0 && memoryOf(d, M, dtype) <= limits.maxComputeWorkgroupStorageSize);
     if (depth === undefined) return [];
-    return [{ id: `subgroup matrix ${M}x${N}x${K}`, run: (operands: MatmulOperands) => multiply(shape, operands, config, depth, subgroupMinSize) }];
+    return [{ id: `subgroup matrix ${M}x${N}x${K}`, run: (operands: MatmulOperands) => multiply(shape, operands, config, depth, units.subgroup) }];
   });
 }
 
@@ -58,7 +47,7 @@ function memoryOf(depth: number, rows: number, dtype: FloatDtype): number {
 function multiply(
   { batch, m, n, k, transposeA, transposeB }: MatmulShape,
   operands: MatmulOperands,
-  { M, N, K }: Config,
+  { M, N, K }: MatrixConfig,
   depth: number,
   subgroup: number,
 ): void {
