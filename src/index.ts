@@ -6,22 +6,25 @@ export {
 
 // Device
 export { defaultGpu, openGpu, type OpenGpuOptions } from './gpu/device';
-export { Gpu, type AdapterFacts } from './gpu/gpu';
+export { Gpu } from './gpu/gpu';
+export type { AdapterFacts } from './gpu/adapter';
 export type { MemoryReport } from './gpu/buffers';
+export type { CaptureMemory } from './gpu/capture';
 export { formatProfile, type KernelTime } from './gpu/profiler';
 
 // Tensors
 export { f32, sizeOf, toFloat32, type Dtype, type HostArray, type HostTensor } from './hostTensor';
-export { Tensor, keep, scope, type Layout, type TensorDtype } from './tensor';
+export { Tensor, capture, keep, scope, type Captured, type Layout, type TensorDtype } from './tensor';
 
 // Autograd
 export { backward } from './autograd/backward';
 export { noGrad } from './autograd/op';
+export { recompute } from './autograd/recompute';
 export { conv2d, type ConvOptions } from './autograd/ops/conv';
 export { add, dropout, gelu, mul, relu, sigmoid, tanh } from './autograd/ops/elementwise';
 export { linear, matmul } from './autograd/ops/linear';
 export { crossEntropy, logSoftmax, mseLoss, softmax } from './autograd/ops/loss';
-export { batchNorm, layerNorm, type BatchNormOptions, type RunningStatistics } from './autograd/ops/norm';
+export { batchNorm, layerNorm, type BatchNormFollow, type BatchNormOptions, type RunningStatistics } from './autograd/ops/norm';
 export { adaptiveAvgPool2d, avgPool2d, maxPool2d, type PoolOptions } from './autograd/ops/pool';
 export { cat, flatten, mean, reshape, sum } from './autograd/ops/shape';
 
@@ -34,7 +37,7 @@ export {
   AdaptiveAvgPool2d, AvgPool2d, Dropout, Flatten, GELU, MaxPool2d, ReLU, Sigmoid, Tanh, type PoolLayerOptions,
 } from './layers/stateless';
 export { Buffer, Counter, Module, Parameter, trainReport, type LoadReport, type StateDict, type TrainReport } from './layers/module';
-export { ARCHITECTURES, ResNet, architectureName, createModel, type ArchitectureName, type ResNetOptions } from './models/resnet';
+export { ARCHITECTURES, ResNet, architectureName, createModel, type ArchitectureName, type Recompute, type ResNetOptions } from './models/resnet';
 
 // Optimisers
 export { Optimizer, type AdamWOptions, type OptimizerOptions, type SgdOptions } from './optim/optimizer';
@@ -72,9 +75,18 @@ export { evaluate, type EvaluateOptions } from './transfer/evaluate';
 export type { FeatureStore, Features } from './transfer/featureCache';
 export { fineTune } from './transfer/fineTune';
 export { load, type LoadBlobOptions } from './transfer/load';
+export { estimateMemory, type MemoryEstimate } from './transfer/memory';
 export type {
-  CheckpointStore, EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, Prediction, ProgressEvent, Recipe,
+  CheckpointStore, EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUse, Prediction, ProgressEvent, Recipe,
 } from './transfer/types';
+
+// Tuning
+export { modelWork, problemsOf } from './transfer/modelWork';
+export { browserTuningStore } from './tune/browserStore';
+export { observeProblems, type Problem } from './tune/problems';
+export { applyTuning, choicesHash, forgetTuning, keepResults, type TuningStore } from './tune/table';
+export type { TuneEvent, TuneReport, TuneResult } from './tune/report';
+export { tune, type TuneOptions } from './tune/tuner';
 
 // Fixtures
 export { validateFixture } from './validate/validate';

@@ -25,5 +25,5 @@ export function matrixUnits({ features, adapterInfo }: GPUDevice): { readonly su
   if (!(features as ReadonlySet<string>).has('chromium-experimental-subgroup-matrix')) return undefined;
   // Not among the types of WebGPU yet.
   const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = adapterInfo as GPUAdapterInfo & { readonly subgroupMatrixConfigs?: Iterable<MatrixConfig> };
-  return subgroupMinSize === subgroupMaxSize ? { subgroup: subgroupMinSize, configs: [...subgroupMatrixConfigs] } : undefined;
+  return subgroupMinSize !== undefined && subgroupMinSize === subgroupMaxSize ? { subgroup: subgroupMinSize, configs: [...subgroupMatrixConfigs] } : undefined;
 }

@@ -8,6 +8,7 @@ export { findImages, predictFiles, type FilePrediction, type PredictOptions } fr
 export { openFile } from './fileSource';
 export { fetchWeights, type FetchOptions, type FetchProgress, type FetchedWeights } from './fetchWeights';
 export { cacheDir } from './cacheDir';
+export { diskTuningStore, loadTuning } from './tuneStore';
 export { writeFileAtomic } from './writeFile';
 export { imageFolder, type ImageFolder } from './imageFolder';
 export { decodeBytes, decodeFile } from './decode';
