@@ -15,9 +15,10 @@ struct Params {
 }
 
 alias Column = vec4f;
+alias Stored = vec4f; // the source in memory, where it may be f16
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> source: array<Column>;
+@group(0) @binding(1) var<storage, read> source: array<Stored>;
 @group(0) @binding(2) var<storage, read_write> patches: array<Column>;
 
 @compute @workgroup_size(64)
@@ -40,7 +41,7 @@ fn winograd_input(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
       // A negative position is a huge one here.
       let inside = y < params.source_y && x < params.source_x;
       let at = select(0u, image + y * params.source_x + x, inside) * params.columns + column;
-      d[c] = select(Column(), source[at], inside);
+      d[c] = select(Column(), Column(source[at]), inside);
     }
     rows[r] = transform_input(d);
   }

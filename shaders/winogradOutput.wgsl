@@ -19,13 +19,14 @@ struct Params {
 }
 
 alias Column = vec4f;
+alias Stored = vec4f; // the residual and the target in memory, where they may be f16
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> products: array<Column>;
 @group(0) @binding(2) var<storage, read> scale: array<Column>;
 @group(0) @binding(3) var<storage, read> bias: array<Column>;
-@group(0) @binding(4) var<storage, read> residual: array<Column>;
-@group(0) @binding(5) var<storage, read_write> out: array<Column>;
+@group(0) @binding(4) var<storage, read> residual: array<Stored>;
+@group(0) @binding(5) var<storage, read_write> out: array<Stored>;
 
 @compute @workgroup_size(64)
 fn winograd_output(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
@@ -54,10 +55,10 @@ fn winograd_output(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgr
       if (top + r < params.target_y && left + c < params.target_x) {
         let to = (image + (top + r) * params.target_x + left + c) * params.width + column;
         var v = y[r] * factor + shift;
-        if (params.residual == 1u) { v += residual[to]; }
+        if (params.residual == 1u) { v += Column(residual[to]); }
         // Not max(): a NaN must stay a NaN.
         if (params.relu == 1u) { v = select(v, Column(), v < Column()); }
-        out[to] = v;
+        out[to] = Stored(v);
       }
     }
   }

@@ -14,9 +14,10 @@ struct Params {
 }
 
 alias Column = f32;
+alias Element = f32; // the weight in memory, where it may be f16
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weight: array<f32>; // [3, 3, in, out]
+@group(0) @binding(1) var<storage, read> weight: array<Element>; // [3, 3, in, out]
 @group(0) @binding(2) var<storage, read_write> kernels: array<f32>;
 
 @compute @workgroup_size(16, 16)
@@ -29,7 +30,7 @@ fn winograd_weight(@builtin(global_invocation_id) id: vec3u) {
   var rows: array<array<f32, PATCH>, 3>;
   for (var r = 0u; r < 3u; r++) {
     var g: array<f32, 3>;
-    for (var c = 0u; c < 3u; c++) { g[c] = weight[u32(i32(pair) + i32(3u * r + c) * params.tap_step)]; }
+    for (var c = 0u; c < 3u; c++) { g[c] = f32(weight[u32(i32(pair) + i32(3u * r + c) * params.tap_step)]); }
     rows[r] = transform_weight(g);
   }
   for (var c = 0u; c < PATCH; c++) {

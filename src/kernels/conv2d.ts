@@ -98,7 +98,7 @@ export const conv2dFamily: Family<ConvShape, ConvOperands> = {
       direct: directCandidates(gpu, shape),
       product: productCandidates(shape),
       workgroup: workgroupConvCandidates(gpu, shape),
-      winograd: shape.dtype === 'f16' ? [] : winogradCandidates(gpu, shape),
+      winograd: winogradCandidates(gpu, shape),
       winogradPays: winogradPays(gpu, shape, 'forward'),
     });
   },
@@ -117,7 +117,7 @@ export const conv2dInputFamily: Family<ConvShape, ConvInputOperands> = {
       direct: directInputCandidates(gpu, shape),
       product: productInputCandidates(shape),
       workgroup: workgroupInputCandidates(gpu, shape),
-      winograd: shape.dtype === 'f16' ? [] : winogradInputCandidates(gpu, shape),
+      winograd: winogradInputCandidates(gpu, shape),
       winogradPays: winogradPays(gpu, shape, 'input'),
     });
   },

@@ -11,7 +11,8 @@
 import type { Storage } from '../gpu/buffers';
 import type { Gpu } from '../gpu/gpu';
 import { Kernel } from '../gpu/kernel';
-import { keep, Tensor } from '../tensor';
+import { keep, Tensor, type FloatDtype } from '../tensor';
+import halfLib from '../../shaders/lib/half.wgsl?raw';
 import gridLib from '../../shaders/lib/grid.wgsl?raw';
 import by2Lib from '../../shaders/lib/winograd2.wgsl?raw';
 import by4Lib from '../../shaders/lib/winograd4.wgsl?raw';
@@ -24,15 +25,19 @@ import type { ConvInputOperands, ConvOperands, ConvShape } from './conv2d';
 import { conv2dShape } from './conv2dShape';
 import { epilogueBindings, epilogueParams, type Epilogue } from './epilogue';
 import type { Candidate } from './family';
+import { columnType, floatOf } from './cast';
 import { elements } from './launch';
 import { launchMatmul } from './matmul';
+
+type ByDtype = Readonly<Record<FloatDtype, Kernel>>;
 
 /** The kernels for one size of tile. */
 export interface Method {
   readonly tile: number;
-  readonly input: Kernel;
-  readonly weight: Kernel;
-  readonly output: Kernel;
+  /** By the type of the images and weights in memory; what lies between is f32. */
+  readonly input: ByDtype;
+  readonly weight: ByDtype;
+  readonly output: ByDtype;
   /** The adjoints of the last two, for the weight gradient. */
   readonly gradient: Kernel;
   readonly back: Kernel;
@@ -43,11 +48,15 @@ const METHODS: readonly Method[] = [method(4, by4Lib), method(2, by2Lib)];
 function method(tile: number, lib: string): Method {
   const kernel = (step: string, source: string): Kernel =>
     new Kernel(`winograd_${step} ${tile}x${tile}`, [gridLib, lib, source], `winograd_${step}`);
+  const both = (step: string, source: string): ByDtype => ({
+    f32: kernel(step, source),
+    f16: new Kernel(`winograd_${step} ${tile}x${tile} f16`, [halfLib, gridLib, lib, source], `winograd_${step}`),
+  });
   return {
     tile,
-    input: kernel('input', inputSource),
-    weight: kernel('weight', weightSource),
-    output: kernel('output', outputSource),
+    input: both('input', inputSource),
+    weight: both('weight', weightSource),
+    output: both('output', outputSource),
     gradient: kernel('gradient', gradientSource),
     back: kernel('back', backSource),
   };
@@ -120,14 +129,14 @@ const COSTS = {
 
 /** The methods that the shape and the adapter's limits allow, with what they cost, cheapest first. */
 export function rank(gpu: Gpu, shape: ConvShape, pass: Pass): { readonly method: Method; readonly cost: number }[] {
-  const { weight: [kh, kw, channels, out], options: { stride, dilation, groups }, frozen = false } = shape;
+  const { weight: [kh, kw, channels, out], options: { stride, dilation, groups }, frozen = false, dtype } = shape;
   if (kh !== 3 || kw !== 3 || groups !== 1 || [...stride, ...dilation].some((step) => step !== 1)) return [];
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
   const { element, weight, call, rows } = COSTS[gpu.adapter.software ? 'software' : 'hardware'];
   return METHODS.map((method) => {
     const tiles = tilesOf(method.tile, targetOf(shape, pass)).count;
     const pairs = channels * out;
-    const kept = frozen && pass === 'forward' && tiles <= FEW_TILES;
+    const kept = frozen && dtype !== 'f16' && pass === 'forward' && tiles <= FEW_TILES;
     // For the weight gradient tiles are the depth, and the products are written and read for each pair of channels.
     const multiplied = pass === 'weight' ? tiles : Math.ceil(tiles / rows) * rows;
     const transforms = pass === 'weight' ? 2 * weight : kept ? 0 : weight;
@@ -198,7 +207,7 @@ export function transformInput({ input }: Method, { source, from, padding }: Pic
   const columns = from / width;
   const [, source_y, source_x] = source.shape;
   source.gpu.dispatch(
-    columnVariant(input, width),
+    storedVariant(input, width, floatOf(source)),
     { source: source.storage, patches: patches.storage },
     { ...place, columns, source_y, source_x, padding_y: padding[0], padding_x: padding[1] },
     elements(place.tiles * columns),
@@ -211,7 +220,7 @@ function transformOutput({ output }: Method, problem: Problem, place: Place, blo
   const [, target_y, target_x] = out.shape;
   const columns = { columns: block.channels / width, first_column: block.first / width, width: to / width };
   out.gpu.dispatch(
-    columnVariant(output, width),
+    storedVariant(output, width, floatOf(out)),
     { products: results.storage, ...epilogueBindings(problem, weight), out: out.storage },
     { ...place, ...columns, target_y, target_x, ...epilogueParams(problem) },
     elements(place.tiles * columns.columns),
@@ -221,11 +230,12 @@ function transformOutput({ output }: Method, problem: Problem, place: Place, blo
 /** Transforms the weights of a block of the target's channels: [products, from, block]. */
 function transformWeight(method: Method, { weight, from, to, turned }: Problem, { first, channels }: Block, kernels: Tensor): void {
   const pairs = from * to;
+  const dtype = floatOf(weight);
   const order = turned
     ? { row_step: 1, column_step: from, tap: 8 * pairs, tap_step: -pairs }
     : { row_step: to, column_step: 1, tap: 0, tap_step: pairs };
   weight.gpu.dispatch(
-    method.weight,
+    method.weight[dtype].variant({ spec: { Element: dtype } }),
     { weight: weight.storage, kernels: kernels.storage },
     { rows: from, columns: channels, first_column: first, ...order },
     [Math.ceil(channels / SQUARE), Math.ceil(from / SQUARE)],
@@ -234,6 +244,10 @@ function transformWeight(method: Method, { weight, from, to, turned }: Problem, 
 
 export function widthOf(channels: number): 1 | 4 {
   return channels % 4 === 0 ? 4 : 1;
+}
+
+function storedVariant(kernels: ByDtype, width: 1 | 4, dtype: FloatDtype): Kernel {
+  return kernels[dtype].variant({ spec: { Column: columnType(width, 'f32'), Stored: columnType(width, dtype) } });
 }
 
 export function columnVariant(kernel: Kernel, width: 1 | 4): Kernel {
@@ -255,7 +269,8 @@ const keptWeights = new WeakMap<Storage, Map<Method, KeptWeight>>();
  */
 function keptWeight(method: Method, problem: Problem, tiles: number): Tensor | undefined {
   const { gpu, storage } = problem.weight;
-  if (!problem.frozen || tiles > FEW_TILES) return undefined;
+  // Of an f16 weight they would take eight times its memory, which is what f16 is chosen for.
+  if (!problem.frozen || tiles > FEW_TILES || problem.weight.dtype === 'f16') return undefined;
   const byMethod = keptWeights.get(storage) ?? new Map<Method, KeptWeight>();
   keptWeights.set(storage, byMethod);
   const known = byMethod.get(method);
