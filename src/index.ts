@@ -14,7 +14,7 @@ export { formatProfile, type KernelTime } from './gpu/profiler';
 
 // Tensors
 export { f32, sizeOf, toFloat32, type Dtype, type HostArray, type HostTensor } from './hostTensor';
-export { Tensor, capture, keep, scope, type Captured, type Layout, type TensorDtype } from './tensor';
+export { Tensor, capture, keep, scope, type Captured, type FloatDtype, type Layout, type TensorDtype } from './tensor';
 
 // Autograd
 export { backward } from './autograd/backward';
@@ -26,7 +26,7 @@ export { linear, matmul } from './autograd/ops/linear';
 export { crossEntropy, logSoftmax, mseLoss, softmax } from './autograd/ops/loss';
 export { batchNorm, layerNorm, type BatchNormFollow, type BatchNormOptions, type RunningStatistics } from './autograd/ops/norm';
 export { adaptiveAvgPool2d, avgPool2d, maxPool2d, type PoolOptions } from './autograd/ops/pool';
-export { cat, flatten, mean, reshape, sum } from './autograd/ops/shape';
+export { cast, cat, flatten, mean, reshape, sum } from './autograd/ops/shape';
 
 // Layers and models
 export { BatchNorm2d } from './layers/batchNorm2d';
@@ -76,6 +76,7 @@ export type { FeatureStore, Features } from './transfer/featureCache';
 export { fineTune } from './transfer/fineTune';
 export { load, type LoadBlobOptions } from './transfer/load';
 export { estimateMemory, type MemoryEstimate } from './transfer/memory';
+export { PRECISIONS, applyPrecision, precisionOf, type Precision } from './transfer/precision';
 export type {
   CheckpointStore, EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUse, Prediction, ProgressEvent, Recipe,
 } from './transfer/types';

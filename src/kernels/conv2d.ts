@@ -156,10 +156,10 @@ interface Algorithms<O> {
   readonly winogradPays?: boolean;
 }
 
-/** Special methods first where they fit, then registers on a CPU adapter, and on a GPU what may use workgroup memory. */
+/** Special methods first where they fit, then a plain product, then registers on a CPU adapter and workgroup memory on a GPU. */
 function inOrder<O>({ adapter }: Gpu, found: Algorithms<O>): Candidate<O>[] {
   const { depthwise = [], direct, product = [], workgroup = [], winograd = [], winogradPays: pays } = found;
-  const general = adapter.software ? [...direct, ...product, ...workgroup] : [...product, ...workgroup, ...direct];
+  const general = adapter.software ? [...product, ...direct, ...workgroup] : [...product, ...workgroup, ...direct];
   return pays ? [...depthwise, ...winograd, ...general] : [...depthwise, ...general, ...winograd];
 }
 

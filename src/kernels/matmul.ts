@@ -67,7 +67,7 @@ export const matmulFamily: Family<MatmulShape, MatmulOperands> = {
     const { m, n, transposeB } = shape;
     // Workgroup memory saves reads on a GPU; on a CPU adapter it is memory like any other, and a few rows are better off
     // with a kernel of their own only where it spares turning b over.
-    if (gpu.adapter.software) return transposeB && m > 1 && m < 8 ? [...narrow, ...registers, ...workgroup] : [...registers, ...narrow, ...workgroup];
+    if (gpu.adapter.software) return transposeB && m < 8 ? [...narrow, ...registers, ...workgroup] : [...registers, ...narrow, ...workgroup];
     return Math.min(m, n) < 32 ? [...narrow, ...registers, ...workgroup] : [...workgroup, ...subgroupMatrixCandidates(gpu, shape), ...registers, ...narrow];
   },
 
