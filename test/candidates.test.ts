@@ -5,10 +5,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import { Gpu } from '../src/gpu/gpu';
-import { conv2dFamily, conv2dInputFamily, conv2dWeightFamily, type ConvShape } from '../src/kernels/conv2d';
-import type { Epilogue } from '../src/kernels/epilogue';
-import type { Candidate, Family } from '../src/kernels/family';
-import { matmulFamily, type MatmulShape } from '../src/kernels/matmul';
+import { conv2dFamily, conv2dInputFamily, conv2dWeightFamily, type ConvShape } from '../src/kernels/conv2d/conv2d';
+import type { Epilogue } from '../src/kernels/products/epilogue';
+import type { Candidate, Family } from '../src/kernels/products/family';
+import { matmulFamily, type MatmulShape } from '../src/kernels/matmul/matmul';
 import { Tensor, type FloatDtype } from '../src/tensor';
 import { exactOf } from '../src/tune/exact';
 import type { AnyFamily } from '../src/tune/problems';

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ShapeError } from '../src/errors';
 import { openGpu } from '../src/gpu/device';
 import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
-import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from '../src/kernels/conv2d';
-import { conv2dShape, type ConvOptions } from '../src/kernels/conv2dShape';
+import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from '../src/kernels/conv2d/conv2d';
+import { conv2dShape, type ConvOptions } from '../src/kernels/conv2d/shape';
 import { Tensor } from '../src/tensor';
 import { expectNear, numbers } from './support/numbers';
 

@@ -7,9 +7,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
 import { kernels, type Kernel } from '../src/gpu/kernel';
 import { reflect, specialise } from '../src/gpu/wgsl';
-import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from '../src/kernels/conv2d';
-import { matmul } from '../src/kernels/matmul';
-import { subgroupMatrixCandidates } from '../src/kernels/subgroupMatrix';
+import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from '../src/kernels/conv2d/conv2d';
+import { matmul } from '../src/kernels/matmul/matmul';
+import { subgroupMatrixCandidates } from '../src/kernels/matmul/subgroupMatrix';
 import { Tensor } from '../src/tensor';
 
 // For their side effect: each makes its kernels.

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
-import { matmul } from '../src/kernels/matmul';
+import { matmul } from '../src/kernels/matmul/matmul';
 import { Tensor } from '../src/tensor';
 import { expectNear, numbers } from './support/numbers';
 

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
-import type { ConvOperands, ConvShape } from '../src/kernels/conv2d';
-import { directCandidates, directInputCandidates, directWeightCandidates } from '../src/kernels/conv2dDirect';
-import { conv2dShape } from '../src/kernels/conv2dShape';
-import { winogradCandidates, winogradInputCandidates, winogradPays } from '../src/kernels/winograd';
-import { winogradWeightCandidates } from '../src/kernels/winogradWeight';
+import type { ConvOperands, ConvShape } from '../src/kernels/conv2d/conv2d';
+import { directCandidates, directInputCandidates, directWeightCandidates } from '../src/kernels/conv2d/direct';
+import { conv2dShape } from '../src/kernels/conv2d/shape';
+import { winogradCandidates, winogradInputCandidates, winogradPays } from '../src/kernels/conv2d/winograd';
+import { winogradWeightCandidates } from '../src/kernels/conv2d/winogradWeight';
 import { capture, scope, Tensor } from '../src/tensor';
 import { expectNear, numbers } from './support/numbers';
 

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import { Gpu } from '../src/gpu/gpu';
-import type { Candidate } from '../src/kernels/family';
-import { matmulFamily, type MatmulOperands, type MatmulShape } from '../src/kernels/matmul';
-import { narrowCandidates } from '../src/kernels/matmulNarrow';
-import { workgroupCandidates } from '../src/kernels/matmulWorkgroup';
+import type { Candidate } from '../src/kernels/products/family';
+import { matmulFamily, type MatmulOperands, type MatmulShape } from '../src/kernels/matmul/matmul';
+import { narrowCandidates } from '../src/kernels/matmul/narrow';
+import { workgroupCandidates } from '../src/kernels/matmul/workgroup';
 import { Tensor } from '../src/tensor';
 import { expectNear, numbers } from './support/numbers';
 

@@ -18,7 +18,7 @@ export async function loadGraft(from) {
 
 /** Modules of the source tree: the kernels themselves, and the few of the public API that are measured beside them. */
 const MODULES = [
-  'gpu/device', 'tensor', 'kernels/conv2d', 'kernels/matmul', 'autograd/op', 'autograd/ops/elementwise', 'autograd/ops/norm', 'autograd/ops/pool',
+  'gpu/device', 'tensor', 'kernels/conv2d/conv2d', 'kernels/matmul/matmul', 'autograd/op', 'autograd/ops/elementwise', 'autograd/ops/norm', 'autograd/ops/pool',
   'autograd/ops/loss', 'layers/module', 'optim/optimizer',
 ];
 

@@ -1,6 +1,6 @@
 // The one-dimensional transforms of F(4, 3): four neighbouring outputs of a correlation with three taps, by six products
 // in place of twelve. Interpolation at 0, P, -P, Q, -Q and infinity. The usual points 1 and 2 lose two digits; 5/8 and
-// 3/2 keep the error within twice that of plain sums (src/kernels/winograd.ts), and all constants below are exact but the
+// 3/2 keep the error within twice that of plain sums (src/kernels/conv2d/winograd.ts), and all constants below are exact but the
 // weights' divisors. Column is declared by the kernel.
 
 const TILE = 4u;  // outputs

@@ -1,7 +1,7 @@
 /** The screen of `graft tune`: a row for each class of problems as it is done, and where tuning is. */
-import { conv2dShape } from '../kernels/conv2dShape';
-import type { ConvShape } from '../kernels/conv2d';
-import type { MatmulShape } from '../kernels/matmul';
+import { conv2dShape } from '../kernels/conv2d/shape';
+import type { ConvShape } from '../kernels/conv2d/conv2d';
+import type { MatmulShape } from '../kernels/matmul/matmul';
 import type { AdapterFacts } from '../gpu/gpu';
 import { duration } from '../report/format';
 import type { Work } from '../transfer/modelWork';

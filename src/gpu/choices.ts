@@ -1,6 +1,6 @@
 /**
  * Which algorithm computes a problem on this device: the first its family offers, unless a table (shipped or tuned) or a
- * test says otherwise. Kernels ask through `launch` (src/kernels/family.ts).
+ * test says otherwise. Kernels ask through `launch` (src/kernels/products/family.ts).
  */
 
 /** What the choice is made among. Ids are unique within a family and stable between versions. */

@@ -6,7 +6,7 @@ import { sizeOf } from '../hostTensor';
 import { Tensor } from '../tensor';
 import narrow from '../../shaders/lib/narrow.wgsl?raw';
 import wide from '../../shaders/lib/wide.wgsl?raw';
-import source from '../../shaders/batch_norm.wgsl?raw';
+import source from '../../shaders/batchNorm.wgsl?raw';
 import { elements, fold, sameShape } from './launch';
 
 const ENTRIES = ['partial', 'merge', 'running', 'affine', 'apply', 'backward_sums', 'backward_merge', 'backward_batch', 'backward_running'] as const;
@@ -160,7 +160,7 @@ export function runningStatistics(running: RunningStatistics, weight: Tensor, bi
   return stats;
 }
 
-/** The normalisation by running statistics as `x * scale + bias`, both [C]: what an epilogue (epilogue.ts) does. */
+/** The normalisation by running statistics as `x * scale + bias`, both [C]: what an epilogue (products/epilogue.ts) does. */
 export function runningAffine(
   running: RunningStatistics,
   weight: Tensor,

@@ -3,7 +3,7 @@ import { DtypeError, ShapeError, UsageError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
 import floatLib from '../../shaders/lib/float.wgsl?raw';
-import source from '../../shaders/cross_entropy.wgsl?raw';
+import source from '../../shaders/crossEntropy.wgsl?raw';
 import { fold } from './launch';
 import { mean } from './reduce';
 

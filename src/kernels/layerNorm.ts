@@ -3,7 +3,7 @@ import { ShapeError, formatShape } from '../errors';
 import { Kernel } from '../gpu/kernel';
 import { Tensor } from '../tensor';
 import grid from '../../shaders/lib/grid.wgsl?raw';
-import source from '../../shaders/layer_norm.wgsl?raw';
+import source from '../../shaders/layerNorm.wgsl?raw';
 import { elements } from './launch';
 
 const forward = new Kernel('layer_norm', [grid, source], 'layer_norm');

@@ -5,7 +5,7 @@
  */
 import type { BatchNormFollow } from '../autograd/ops/norm';
 import { wantsGrad } from '../autograd/op';
-import { conv2d as conv2dKernel } from '../kernels/conv2d';
+import { conv2d as conv2dKernel } from '../kernels/conv2d/conv2d';
 import type { Tensor } from '../tensor';
 import type { BatchNorm2d } from './batchNorm2d';
 import type { Conv2d } from './conv2d';

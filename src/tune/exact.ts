@@ -2,9 +2,9 @@
  * Single elements of products and convolutions in double precision, straight from their definitions: what says whether
  * an algorithm computes what it should. Slow, so it is asked for samples only.
  */
-import type { ConvShape } from '../kernels/conv2d';
-import { conv2dShape } from '../kernels/conv2dShape';
-import type { MatmulShape } from '../kernels/matmul';
+import type { ConvShape } from '../kernels/conv2d/conv2d';
+import { conv2dShape } from '../kernels/conv2d/shape';
+import type { MatmulShape } from '../kernels/matmul/matmul';
 
 /** Operands on the host, by the names the family gives them. */
 export type HostOperands = Readonly<Record<string, Float32Array>>;

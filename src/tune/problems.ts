@@ -1,6 +1,6 @@
 /** What there is to tune: the products and convolutions that some work consists of, one for each class of shapes. */
 import type { Gpu } from '../gpu/gpu';
-import type { Family } from '../kernels/family';
+import type { Family } from '../kernels/products/family';
 import type { Tensor } from '../tensor';
 
 /** A family whose shapes and operands are not told apart: the tuner hands back what the family itself made. */

@@ -10,7 +10,7 @@ import { shippedChoices } from '../gpu/shipped';
 import type { Gpu } from '../gpu/gpu';
 import { Random } from '../random';
 import { Tensor } from '../tensor';
-import type { Candidate } from '../kernels/family';
+import type { Candidate } from '../kernels/products/family';
 import { Check, type Operands } from './check';
 import { median, repeatsFor, sample } from './measure';
 import { problemOf, type AnyFamily, type Problem } from './problems';

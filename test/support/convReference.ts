@@ -1,6 +1,6 @@
 /** Convolution and its gradients by plain loops in double precision. */
-import type { ConvShape } from '../../src/kernels/conv2d';
-import { conv2dShape } from '../../src/kernels/conv2dShape';
+import type { ConvShape } from '../../src/kernels/conv2d/conv2d';
+import { conv2dShape } from '../../src/kernels/conv2d/shape';
 
 export interface ConvCase {
   readonly x: readonly [number, number, number, number];

@@ -1,12 +1,12 @@
 /** Convolution of NHWC images. */
 import {
   conv2d as conv2dKernel, conv2dBackwardInput, conv2dBackwardWeight, type ConvOptions,
-} from '../../kernels/conv2d';
+} from '../../kernels/conv2d/conv2d';
 import { sum } from '../../kernels/reduce';
 import type { Tensor } from '../../tensor';
 import { defineOp } from '../op';
 
-export type { ConvOptions } from '../../kernels/conv2d';
+export type { ConvOptions } from '../../kernels/conv2d/conv2d';
 
 export const CONV_DEFAULTS: ConvOptions = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
 

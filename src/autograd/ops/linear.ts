@@ -1,6 +1,6 @@
 /** Matrix products. */
 import { ShapeError, formatShape } from '../../errors';
-import { matmul as matmulKernel } from '../../kernels/matmul';
+import { matmul as matmulKernel } from '../../kernels/matmul/matmul';
 import { sum } from '../../kernels/reduce';
 import { sizeOf } from '../../hostTensor';
 import type { Tensor } from '../../tensor';

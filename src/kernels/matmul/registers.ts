@@ -1,11 +1,11 @@
 /** Matrix products in registers only: what a CPU adapter wants, and small matrices everywhere. */
-import type { Gpu } from '../gpu/gpu';
-import registerSource from '../../shaders/matmul.wgsl?raw';
-import { epilogueBindings, epilogueParams } from './epilogue';
-import type { Candidate } from './family';
+import type { Gpu } from '../../gpu/gpu';
+import registerSource from '../../../shaders/matmul.wgsl?raw';
+import { epilogueBindings, epilogueParams } from '../products/epilogue';
+import type { Candidate } from '../products/family';
 import type { MatmulOperands, MatmulShape } from './matmul';
-import { rankTilings, tilingId, TiledKernel, type Tiling } from './tiling';
-import { swapMatrixAxes } from './transpose';
+import { rankTilings, tilingId, TiledKernel, type Tiling } from '../products/tiling';
+import { swapMatrixAxes } from '../transpose';
 
 const kernel = new TiledKernel('matmul', registerSource, 'M');
 

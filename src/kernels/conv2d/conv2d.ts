@@ -1,20 +1,20 @@
 /**
  * Convolution in two dimensions and its gradients. Images are [N, H, W, C], weights [kh, kw, in / groups, out].
- * Each of the three is a family of algorithms; the plain ones are in conv2dDirect.ts.
+ * Each of the three is a family of algorithms; the plain ones are in direct.ts.
  */
-import type { Gpu } from '../gpu/gpu';
-import { ShapeError, formatShape } from '../errors';
-import { Tensor, type FloatDtype } from '../tensor';
-import { commonDtype } from './cast';
-import { directCandidates, directInputCandidates, directWeightCandidates } from './conv2dDirect';
-import { conv2dShape, type ConvOptions } from './conv2dShape';
-import { workgroupWeightCandidates } from './conv2dWeightWorkgroup';
-import { workgroupConvCandidates, workgroupInputCandidates } from './conv2dWorkgroup';
+import type { Gpu } from '../../gpu/gpu';
+import { ShapeError, formatShape } from '../../errors';
+import { Tensor, type FloatDtype } from '../../tensor';
+import { commonDtype } from '../cast';
+import { directCandidates, directInputCandidates, directWeightCandidates } from './direct';
+import { conv2dShape, type ConvOptions } from './shape';
+import { workgroupWeightCandidates } from './weightWorkgroup';
+import { workgroupConvCandidates, workgroupInputCandidates } from './workgroup';
 import { depthwiseCandidates, depthwiseInputCandidates, depthwiseWeightCandidates } from './depthwise';
-import { assertEpilogue, type Epilogue } from './epilogue';
-import { launch, type Candidate, type Family } from './family';
-import { sameShape } from './launch';
-import { classSuffix, launchMatmul, rounded } from './matmul';
+import { assertEpilogue, type Epilogue } from '../products/epilogue';
+import { launch, type Candidate, type Family } from '../products/family';
+import { sameShape } from '../launch';
+import { classSuffix, launchMatmul, rounded } from '../matmul/matmul';
 import { winogradCandidates, winogradInputCandidates, winogradPays } from './winograd';
 import { winogradWeightCandidates } from './winogradWeight';
 

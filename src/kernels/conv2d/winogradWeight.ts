@@ -3,12 +3,12 @@
  * the tiles of the output's gradient are transformed, multiplied over all tiles as (tile + 2)² matrices, and transformed
  * back to 3 x 3 weights.
  */
-import type { Gpu } from '../gpu/gpu';
-import { Tensor } from '../tensor';
+import type { Gpu } from '../../gpu/gpu';
+import { Tensor } from '../../tensor';
 import type { ConvShape, ConvWeightOperands } from './conv2d';
-import type { Candidate } from './family';
-import { elements } from './launch';
-import { launchMatmul } from './matmul';
+import type { Candidate } from '../products/family';
+import { elements } from '../launch';
+import { launchMatmul } from '../matmul/matmul';
 import { PATCHES, columnVariant, part, productsOf, rank, tilesOf, transformInput, widthOf, type Method, type Place } from './winograd';
 
 /** Winograd's ways to compute a weight gradient, the best guess first; none where it is not 3 x 3 with stride, dilation and groups of 1. */

@@ -1,10 +1,10 @@
 /** Kernels that end with an epilogue of shaders/lib: writing columns in fours or one by one, on f32 or f16 in memory. */
-import { Kernel } from '../gpu/kernel';
-import type { FloatDtype, Tensor } from '../tensor';
-import halfLib from '../../shaders/lib/half.wgsl?raw';
-import quadsLib from '../../shaders/lib/epilogueQuads.wgsl?raw';
-import scalarsLib from '../../shaders/lib/epilogueScalars.wgsl?raw';
-import { columnType } from './cast';
+import { Kernel } from '../../gpu/kernel';
+import type { FloatDtype, Tensor } from '../../tensor';
+import halfLib from '../../../shaders/lib/half.wgsl?raw';
+import quadsLib from '../../../shaders/lib/epilogueQuads.wgsl?raw';
+import scalarsLib from '../../../shaders/lib/epilogueScalars.wgsl?raw';
+import { columnType } from '../cast';
 
 type Spec = Readonly<Record<string, string | number>>;
 

@@ -1,15 +1,15 @@
 /** The weight gradient with tiles in workgroup memory, for GPUs: shaders/conv2dWeightWorkgroup.wgsl. */
-import type { Gpu } from '../gpu/gpu';
-import source from '../../shaders/conv2dWeightWorkgroup.wgsl?raw';
-import tileLib from '../../shaders/lib/workgroupTile.wgsl?raw';
+import type { Gpu } from '../../gpu/gpu';
+import source from '../../../shaders/conv2dWeightWorkgroup.wgsl?raw';
+import tileLib from '../../../shaders/lib/workgroupTile.wgsl?raw';
 import type { ConvShape, ConvWeightOperands } from './conv2d';
-import { conv2dShape } from './conv2dShape';
-import { FEW } from './conv2dWorkgroup';
-import { epilogueBindings, epilogueParams } from './epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
-import type { Candidate } from './family';
-import { inParts } from './splitSum';
-import { GRID, rankPlans, tileSpec, type Plan } from './workgroupTile';
+import { conv2dShape } from './shape';
+import { FEW } from './workgroup';
+import { epilogueBindings, epilogueParams } from '../products/epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import type { Candidate } from '../products/family';
+import { inParts } from '../products/splitSum';
+import { GRID, rankPlans, tileSpec, type Plan } from '../products/workgroupTile';
 
 const kernel = new EpilogueKernel('conv2d_weight_workgroup', 'conv2d_weight_workgroup', [tileLib, source]);
 

@@ -1,11 +1,11 @@
 /** Matrix products with few rows, such as a classifier's head on a batch: shaders/matmulNarrow.wgsl. */
-import type { Gpu } from '../gpu/gpu';
-import source from '../../shaders/matmulNarrow.wgsl?raw';
-import { epilogueBindings, epilogueParams } from './epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
-import type { Candidate } from './family';
+import type { Gpu } from '../../gpu/gpu';
+import source from '../../../shaders/matmulNarrow.wgsl?raw';
+import { epilogueBindings, epilogueParams } from '../products/epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import type { Candidate } from '../products/family';
 import type { MatmulOperands, MatmulShape } from './matmul';
-import { GRID } from './workgroupTile';
+import { GRID } from '../products/workgroupTile';
 
 const kernel = new EpilogueKernel('matmul_narrow', 'matmul_narrow', [source]);
 

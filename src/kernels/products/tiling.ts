@@ -3,13 +3,13 @@
  * invocation reads for itself; in the other, for CPU adapters with subgroups, the invocations of a subgroup share what
  * they read (shaders/lib/lanes.wgsl).
  */
-import type { Gpu } from '../gpu/gpu';
-import { Kernel } from '../gpu/kernel';
-import type { FloatDtype } from '../tensor';
-import halfLib from '../../shaders/lib/half.wgsl?raw';
-import lanesLib from '../../shaders/lib/lanes.wgsl?raw';
-import oneLaneLib from '../../shaders/lib/oneLane.wgsl?raw';
-import { columnType } from './cast';
+import type { Gpu } from '../../gpu/gpu';
+import { Kernel } from '../../gpu/kernel';
+import type { FloatDtype } from '../../tensor';
+import halfLib from '../../../shaders/lib/half.wgsl?raw';
+import lanesLib from '../../../shaders/lib/lanes.wgsl?raw';
+import oneLaneLib from '../../../shaders/lib/oneLane.wgsl?raw';
+import { columnType } from '../cast';
 
 export interface Tiling {
   /** Invocations that share what they read; 1: none do. */

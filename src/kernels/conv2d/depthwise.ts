@@ -2,24 +2,24 @@
  * Convolutions in groups of one channel (depthwise), and in groups of few channels that come in fours, which would leave
  * most of a matrix product's tile empty: shaders/depthwise.wgsl and shaders/depthwiseWeight.wgsl.
  */
-import type { Gpu } from '../gpu/gpu';
-import { Kernel } from '../gpu/kernel';
-import { sizeOf } from '../hostTensor';
-import { Tensor, type FloatDtype } from '../tensor';
-import depthwiseLib from '../../shaders/lib/depthwise.wgsl?raw';
-import gridLib from '../../shaders/lib/grid.wgsl?raw';
-import groupedLib from '../../shaders/lib/grouped.wgsl?raw';
-import gatherSource from '../../shaders/depthwise.wgsl?raw';
-import halfLib from '../../shaders/lib/half.wgsl?raw';
-import weightSource from '../../shaders/depthwiseWeight.wgsl?raw';
-import { columnType } from './cast';
+import type { Gpu } from '../../gpu/gpu';
+import { Kernel } from '../../gpu/kernel';
+import { sizeOf } from '../../hostTensor';
+import { Tensor, type FloatDtype } from '../../tensor';
+import depthwiseLib from '../../../shaders/lib/depthwise.wgsl?raw';
+import gridLib from '../../../shaders/lib/grid.wgsl?raw';
+import groupedLib from '../../../shaders/lib/grouped.wgsl?raw';
+import gatherSource from '../../../shaders/depthwise.wgsl?raw';
+import halfLib from '../../../shaders/lib/half.wgsl?raw';
+import weightSource from '../../../shaders/depthwiseWeight.wgsl?raw';
+import { columnType } from '../cast';
 import type { ConvInputOperands, ConvOperands, ConvShape, ConvWeightOperands } from './conv2d';
-import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './conv2dShape';
-import { epilogueBindings, epilogueParams } from './epilogue';
-import { floatDtype } from './epilogueKernel';
-import type { Candidate } from './family';
-import { elements } from './launch';
-import { sum } from './reduce';
+import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './shape';
+import { epilogueBindings, epilogueParams } from '../products/epilogue';
+import { floatDtype } from '../products/epilogueKernel';
+import type { Candidate } from '../products/family';
+import { elements } from '../launch';
+import { sum } from '../reduce';
 
 const kernels = {
   depthwise: inBoth('depthwise', 'depthwise', [gridLib, depthwiseLib, gatherSource]),

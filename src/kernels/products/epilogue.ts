@@ -1,8 +1,8 @@
 /** What the products (matmul, conv2d) do to each output before it is written, so that it costs no pass of its own. */
-import { DtypeError, ShapeError, formatShape } from '../errors';
-import type { Storage } from '../gpu/buffers';
-import type { Tensor } from '../tensor';
-import { sameShape } from './launch';
+import { DtypeError, ShapeError, formatShape } from '../../errors';
+import type { Storage } from '../../gpu/buffers';
+import type { Tensor } from '../../tensor';
+import { sameShape } from '../launch';
 
 /** In this order. Columns are the output's last axis. */
 export interface Epilogue {

@@ -1,18 +1,18 @@
 /**
  * Convolution and its input gradient with tiles in workgroup memory, for GPUs: shaders/conv2dWorkgroup.wgsl. The weight
- * gradient is in conv2dWeightWorkgroup.ts.
+ * gradient is in weightWorkgroup.ts.
  */
-import type { Gpu } from '../gpu/gpu';
-import { sizeOf } from '../hostTensor';
-import source from '../../shaders/conv2dWorkgroup.wgsl?raw';
-import tileLib from '../../shaders/lib/workgroupTile.wgsl?raw';
+import type { Gpu } from '../../gpu/gpu';
+import { sizeOf } from '../../hostTensor';
+import source from '../../../shaders/conv2dWorkgroup.wgsl?raw';
+import tileLib from '../../../shaders/lib/workgroupTile.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape } from './conv2d';
-import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './conv2dShape';
-import { epilogueBindings, epilogueParams } from './epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
-import type { Candidate } from './family';
-import { inParts } from './splitSum';
-import { GRID, rankPlans, tileSpec, type Plan } from './workgroupTile';
+import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './shape';
+import { epilogueBindings, epilogueParams } from '../products/epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import type { Candidate } from '../products/family';
+import { inParts } from '../products/splitSum';
+import { GRID, rankPlans, tileSpec, type Plan } from '../products/workgroupTile';
 
 const kernel = new EpilogueKernel('conv2d_workgroup', 'conv2d_workgroup', [tileLib, source]);
 

@@ -2,7 +2,7 @@
  * Tiles of the products that use workgroup memory (shaders/lib/workgroupTile.wgsl): which fit the adapter, which suit a
  * shape, and over how many workgroups the depth is split where too few would have work.
  */
-import type { Gpu } from '../gpu/gpu';
+import type { Gpu } from '../../gpu/gpu';
 
 /** Rows and columns of a workgroup's tile, and of one invocation's part of it. */
 interface Extents {

@@ -3,16 +3,16 @@
  * Never a default: the feature's rules still change, and no adapter that has it was at hand. The tuner checks numbers
  * before it times, so it may choose what proves right and fast.
  */
-import { matrixUnits, type MatrixConfig } from '../gpu/adapter';
-import type { Gpu } from '../gpu/gpu';
-import type { FloatDtype } from '../tensor';
-import enableLib from '../../shaders/lib/subgroupMatrix.wgsl?raw';
-import source from '../../shaders/matmulSubgroupMatrix.wgsl?raw';
-import { epilogueBindings, epilogueParams } from './epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
-import type { Candidate } from './family';
+import { matrixUnits, type MatrixConfig } from '../../gpu/adapter';
+import type { Gpu } from '../../gpu/gpu';
+import type { FloatDtype } from '../../tensor';
+import enableLib from '../../../shaders/lib/subgroupMatrix.wgsl?raw';
+import source from '../../../shaders/matmulSubgroupMatrix.wgsl?raw';
+import { epilogueBindings, epilogueParams } from '../products/epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import type { Candidate } from '../products/family';
 import type { MatmulOperands, MatmulShape } from './matmul';
-import { GRID } from './workgroupTile';
+import { GRID } from '../products/workgroupTile';
 
 const kernel = new EpilogueKernel('matmul_subgroup_matrix', 'matmul_subgroup_matrix', [source], [enableLib]);
 

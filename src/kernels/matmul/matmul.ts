@@ -1,15 +1,15 @@
 /** Matrix products, batched, with either side transposed, and an epilogue that costs no extra pass. */
-import { ShapeError, formatShape } from '../errors';
-import type { Gpu } from '../gpu/gpu';
-import { sizeOf } from '../hostTensor';
-import { Tensor, type FloatDtype } from '../tensor';
-import { commonDtype } from './cast';
-import { assertEpilogue, type Epilogue } from './epilogue';
-import { launch, type Family } from './family';
-import { sameShape } from './launch';
-import { narrowCandidates } from './matmulNarrow';
-import { registerCandidates } from './matmulRegisters';
-import { workgroupCandidates } from './matmulWorkgroup';
+import { ShapeError, formatShape } from '../../errors';
+import type { Gpu } from '../../gpu/gpu';
+import { sizeOf } from '../../hostTensor';
+import { Tensor, type FloatDtype } from '../../tensor';
+import { commonDtype } from '../cast';
+import { assertEpilogue, type Epilogue } from '../products/epilogue';
+import { launch, type Family } from '../products/family';
+import { sameShape } from '../launch';
+import { narrowCandidates } from './narrow';
+import { registerCandidates } from './registers';
+import { workgroupCandidates } from './workgroup';
 import { subgroupMatrixCandidates } from './subgroupMatrix';
 
 export interface MatmulOptions extends Epilogue {

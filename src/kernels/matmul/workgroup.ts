@@ -1,13 +1,13 @@
 /** Matrix products with tiles of both sides in workgroup memory, for GPUs: shaders/matmulWorkgroup.wgsl. */
-import type { Gpu } from '../gpu/gpu';
-import tileLib from '../../shaders/lib/workgroupTile.wgsl?raw';
-import source from '../../shaders/matmulWorkgroup.wgsl?raw';
-import { epilogueBindings, epilogueParams } from './epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from './epilogueKernel';
-import type { Candidate } from './family';
+import type { Gpu } from '../../gpu/gpu';
+import tileLib from '../../../shaders/lib/workgroupTile.wgsl?raw';
+import source from '../../../shaders/matmulWorkgroup.wgsl?raw';
+import { epilogueBindings, epilogueParams } from '../products/epilogue';
+import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import type { Candidate } from '../products/family';
 import type { MatmulOperands, MatmulShape } from './matmul';
-import { inParts } from './splitSum';
-import { GRID, rankPlans, tileSpec, type Plan, type Sides } from './workgroupTile';
+import { inParts } from '../products/splitSum';
+import { GRID, rankPlans, tileSpec, type Plan, type Sides } from '../products/workgroupTile';
 
 const kernel = new EpilogueKernel('matmul_workgroup', 'matmul_workgroup', [tileLib, source]);
 

@@ -2,8 +2,8 @@
  * A family of kernels: one operation with several algorithms, each with tilings of its own. Which is fastest depends on
  * the adapter and the shape, so it is chosen by a rule of thumb, and by measurement where someone tuned (src/tune).
  */
-import type { Gpu } from '../gpu/gpu';
-import type { Tensor } from '../tensor';
+import type { Gpu } from '../../gpu/gpu';
+import type { Tensor } from '../../tensor';
 
 /** One way to compute problems of a family, made for one exact shape. */
 export interface Candidate<O> {

@@ -1,15 +1,15 @@
 /** The second pass of products whose depth was split over workgroups: the parts are added in order, so bits repeat. */
-import type { Gpu } from '../gpu/gpu';
-import { Kernel } from '../gpu/kernel';
-import { sizeOf } from '../hostTensor';
-import { Tensor } from '../tensor';
-import gridLib from '../../shaders/lib/grid.wgsl?raw';
-import halfLib from '../../shaders/lib/half.wgsl?raw';
-import source from '../../shaders/splitSum.wgsl?raw';
-import { columnType } from './cast';
+import type { Gpu } from '../../gpu/gpu';
+import { Kernel } from '../../gpu/kernel';
+import { sizeOf } from '../../hostTensor';
+import { Tensor } from '../../tensor';
+import gridLib from '../../../shaders/lib/grid.wgsl?raw';
+import halfLib from '../../../shaders/lib/half.wgsl?raw';
+import source from '../../../shaders/splitSum.wgsl?raw';
+import { columnType } from '../cast';
 import { epilogueBindings, epilogueParams, type Epilogue } from './epilogue';
 import { floatDtype } from './epilogueKernel';
-import { elements } from './launch';
+import { elements } from '../launch';
 
 const kernels = {
   f32: new Kernel('split_sum', [gridLib, source], 'split_sum'),

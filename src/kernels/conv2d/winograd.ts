@@ -8,26 +8,26 @@
  * the direct method has up to 3e-6. A NaN or an infinity in the input spreads over the tiles whose patch holds it, as
  * NaN: the outputs that the direct method spoils are among them.
  */
-import type { Storage } from '../gpu/buffers';
-import type { Gpu } from '../gpu/gpu';
-import { Kernel } from '../gpu/kernel';
-import { keep, Tensor, type FloatDtype } from '../tensor';
-import halfLib from '../../shaders/lib/half.wgsl?raw';
-import gridLib from '../../shaders/lib/grid.wgsl?raw';
-import by2Lib from '../../shaders/lib/winograd2.wgsl?raw';
-import by4Lib from '../../shaders/lib/winograd4.wgsl?raw';
-import backSource from '../../shaders/winogradBack.wgsl?raw';
-import gradientSource from '../../shaders/winogradGradient.wgsl?raw';
-import inputSource from '../../shaders/winogradInput.wgsl?raw';
-import outputSource from '../../shaders/winogradOutput.wgsl?raw';
-import weightSource from '../../shaders/winogradWeight.wgsl?raw';
+import type { Storage } from '../../gpu/buffers';
+import type { Gpu } from '../../gpu/gpu';
+import { Kernel } from '../../gpu/kernel';
+import { keep, Tensor, type FloatDtype } from '../../tensor';
+import halfLib from '../../../shaders/lib/half.wgsl?raw';
+import gridLib from '../../../shaders/lib/grid.wgsl?raw';
+import by2Lib from '../../../shaders/lib/winograd2.wgsl?raw';
+import by4Lib from '../../../shaders/lib/winograd4.wgsl?raw';
+import backSource from '../../../shaders/winogradBack.wgsl?raw';
+import gradientSource from '../../../shaders/winogradGradient.wgsl?raw';
+import inputSource from '../../../shaders/winogradInput.wgsl?raw';
+import outputSource from '../../../shaders/winogradOutput.wgsl?raw';
+import weightSource from '../../../shaders/winogradWeight.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape } from './conv2d';
-import { conv2dShape } from './conv2dShape';
-import { epilogueBindings, epilogueParams, type Epilogue } from './epilogue';
-import type { Candidate } from './family';
-import { columnType, floatOf } from './cast';
-import { elements } from './launch';
-import { launchMatmul } from './matmul';
+import { conv2dShape } from './shape';
+import { epilogueBindings, epilogueParams, type Epilogue } from '../products/epilogue';
+import type { Candidate } from '../products/family';
+import { columnType, floatOf } from '../cast';
+import { elements } from '../launch';
+import { launchMatmul } from '../matmul/matmul';
 
 type ByDtype = Readonly<Record<FloatDtype, Kernel>>;
 

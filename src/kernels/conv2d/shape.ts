@@ -1,5 +1,5 @@
 /** What a two-dimensional convolution takes and gives: options, checks, and positions along each axis. */
-import { ShapeError, formatShape } from '../errors';
+import { ShapeError, formatShape } from '../../errors';
 
 export interface ConvOptions {
   readonly stride: readonly [number, number];

@@ -2,17 +2,17 @@
  * Convolutions as matrix products that are never written out, in registers only. The forward pass and the input gradient
  * share one kernel (shaders/conv2d.wgsl), the weight gradient has its own (shaders/conv2dWeight.wgsl).
  */
-import type { Gpu } from '../gpu/gpu';
-import { Tensor, type FloatDtype } from '../tensor';
-import gatherSource from '../../shaders/conv2d.wgsl?raw';
-import weightSource from '../../shaders/conv2dWeight.wgsl?raw';
+import type { Gpu } from '../../gpu/gpu';
+import { Tensor, type FloatDtype } from '../../tensor';
+import gatherSource from '../../../shaders/conv2d.wgsl?raw';
+import weightSource from '../../../shaders/conv2dWeight.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape, ConvWeightOperands } from './conv2d';
-import { conv2dShape, forwardWalk, gradientWalks, type Walk } from './conv2dShape';
-import { epilogueBindings, epilogueParams } from './epilogue';
-import type { Candidate } from './family';
-import { sum } from './reduce';
-import { rankTilings, tilingId, TiledKernel, type Tiling } from './tiling';
-import { swapMatrixAxes } from './transpose';
+import { conv2dShape, forwardWalk, gradientWalks, type Walk } from './shape';
+import { epilogueBindings, epilogueParams } from '../products/epilogue';
+import type { Candidate } from '../products/family';
+import { sum } from '../reduce';
+import { rankTilings, tilingId, TiledKernel, type Tiling } from '../products/tiling';
+import { swapMatrixAxes } from '../transpose';
 
 const gatherKernel = new TiledKernel('conv2d', gatherSource, 'P');
 const weightKernel = new TiledKernel('conv2d_weight', weightSource, 'R');
