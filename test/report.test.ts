@@ -34,7 +34,7 @@ function record({ classes = ['cat', 'dog'], name = 'photos', result = {}, ...res
     bestEpoch: 3, ended: 'finished', reason: null, validation: evaluation(classes.length),
     parameters: { trainable: { tensors: 2, elements: 1026 }, frozen: { tensors: 60, elements: 11_176_512 } },
     trained: ['fc.weight', 'fc.bias'], batchNorm: { held: 20, total: 20 }, features: { computed: 10, reused: 2 },
-    images: { train: 10, validation: 2 }, seconds: 4.5, peakBytes: 50 << 20, memory: { microBatch: 32, recompute: false, budget: null, estimate: 48 << 20 }, adapter: 'a software adapter',
+    images: { train: 10, validation: 2 }, seconds: 4.5, peakBytes: 50 << 20, memory: { microBatch: 32, recompute: false, budget: null, estimate: 48 << 20 }, adapter: 'a software adapter', choices: '00000000',
     ...result,
   };
   return {

@@ -54,6 +54,7 @@ export interface Metrics {
   readonly peakBytes: number;
   readonly memory: FineTuneResult['memory'];
   readonly adapter: string;
+  readonly choices: FineTuneResult['choices'];
   /** The same images under another plan, where that was asked for. */
   readonly comparison?: Pick<Metrics, 'recipe' | 'history' | 'bestEpoch' | 'validation' | 'test' | 'seconds'> & { readonly name: string };
 }
@@ -62,7 +63,7 @@ export function metricsOf(run: RunRecord): Metrics {
   const { result, data, model, test, comparison } = run;
   const { classes } = model;
   const of = (evaluation: Evaluation | null): EvaluationMetrics | null => evaluation && evaluationMetrics(evaluation, classes);
-  const { recipe, history, bestEpoch, ended, reason, batchNorm, features, seconds, peakBytes, memory, adapter, parameters, images } = result;
+  const { recipe, history, bestEpoch, ended, reason, batchNorm, features, seconds, peakBytes, memory, adapter, choices, parameters, images } = result;
   return {
     format: 'graft-metrics-1',
     graft: run.version,
@@ -78,7 +79,7 @@ export function metricsOf(run: RunRecord): Metrics {
     },
     recipe, history, bestEpoch, ended, reason,
     validation: of(result.validation), test: of(test),
-    features, seconds, peakBytes, memory, adapter,
+    features, seconds, peakBytes, memory, adapter, choices,
     ...(comparison && {
       comparison: {
         name: comparison.name, recipe: comparison.result.recipe, history: comparison.result.history,

@@ -11,6 +11,7 @@ import type { StateDict } from '../layers/module';
 import { Optimizer } from '../optim/optimizer';
 import { rateAt } from '../optim/schedule';
 import { shuffle } from '../random';
+import { choicesHash } from '../tune/table';
 import { hasNonFinite } from '../weights/tensorBytes';
 import { assertSameRun, parseCheckpoint, serializeCheckpoint, type Checkpoint } from './checkpoint';
 import type { Classifier } from './classifier';
@@ -195,6 +196,7 @@ class Run {
       peakBytes: gpu.memory().peakBytes,
       memory: this.#memory,
       adapter: gpu.adapter.description || `${gpu.adapter.vendor} ${gpu.adapter.architecture}`,
+      choices: choicesHash(gpu),
     };
   }
 

@@ -178,4 +178,6 @@ export interface FineTuneResult {
   readonly peakBytes: number;
   readonly memory: MemoryUse;
   readonly adapter: string;
+  /** Names the table of algorithms that was in use: the same seed gives the same bits on the same adapter with the same table. */
+  readonly choices: string;
 }
