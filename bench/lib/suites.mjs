@@ -122,15 +122,13 @@ export function compareLogits(engines) {
   });
 }
 
-/** Loss before the first step, and after it. */
+/** Loss before the first step, and after it, by which it may have fallen to nothing: errors are told relative to the first. */
 function compareLosses(workload, losses, checks) {
   const [[first, expected] = [], ...others] = Object.entries(losses);
   for (const [name, values] of others) {
-    for (let i = 0; i < Math.min(WARM_UP, values.length); i++) checks.push(check({ what: `${workload}, loss of step ${i + 1}`, of: [first, name], error: relative(values[i], expected[i]) }));
+    for (let i = 0; i < Math.min(WARM_UP, values.length); i++) checks.push(check({ what: `${workload}, loss of step ${i + 1}`, of: [first, name], error: Math.abs(values[i] - expected[i]) / Math.abs(expected[0]) }));
   }
 }
-
-const relative = (value, expected) => Math.abs(value - expected) / Math.abs(expected);
 
 function check(result) {
   if (result.error <= MODEL_TOLERANCE) return { ...result, error: rounded(result.error) };
