@@ -8,7 +8,7 @@ import { rounded } from './numbers.mjs';
 
 /** Of an element by the size of a typical one; f32 sums of thousands of terms and Winograd's transforms stay below. */
 export const KERNEL_TOLERANCE = 1e-4;
-/** Of two engines' logits, relative to the largest; and of their losses, relative to the loss. */
+/** Of two engines' logits, relative to the largest; and of their losses, relative to the first loss. */
 export const MODEL_TOLERANCE = 1e-3;
 /** Runs before timing: the first compiles; both training steps are compared between engines. */
 const WARM_UP = 2;
@@ -149,7 +149,7 @@ export async function tuningSuite({ graft, peer }, { images, epochs, peerEpochs,
     const measured = keepFeatures ? epochs : Math.min(peerEpochs, epochs);
     progress(`head tuning: ${peer.name}, ${keepFeatures ? 'kept features' : 'no kept features'}, ${measured} epochs`);
     const { ms, losses, epochsMs } = await peer.ask('tune', { ...common, keepFeatures, orders: own.orders.slice(0, measured) });
-    losses.forEach((loss, i) => check({ what: `mean loss of epoch ${i + 1}`, of: [graft.name, peer.name], error: relative(loss, own.losses[i]) }));
+    losses.forEach((loss, i) => check({ what: `mean loss of epoch ${i + 1}`, of: [graft.name, peer.name], error: Math.abs(loss - own.losses[i]) / Math.abs(own.losses[0]) }));
     runs.push({ name: peer.name, kind: keepFeatures ? 'features kept by hand' : 'no kept features', measuredEpochs: measured, ms: rounded(keepFeatures ? ms : (ms * epochs) / measured), epochsMs: epochsMs.map(rounded), losses });
   }
   return { ...common, runs };
