@@ -6,16 +6,11 @@ import { Gpu, type AdapterFacts } from '../src/gpu/gpu';
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from '../src/kernels/conv2d/conv2d';
 import { conv2dShape, type ConvOptions } from '../src/kernels/conv2d/shape';
 import { Tensor } from '../src/tensor';
+import type { ConvCase } from './support/convReference';
 import { expectNear, numbers } from './support/numbers';
 
-interface Case {
+interface Case extends ConvCase {
   readonly name: string;
-  readonly x: readonly [number, number, number, number];
-  readonly weight: readonly [number, number, number, number];
-  readonly stride?: readonly [number, number];
-  readonly padding?: readonly [number, number];
-  readonly dilation?: readonly [number, number];
-  readonly groups?: number;
 }
 
 const CASES: readonly Case[] = [

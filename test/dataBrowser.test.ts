@@ -1,13 +1,9 @@
 /** Decoding by a real browser gives the pixels that Node and Pillow give, and the same datasets and batches. */
 import { launch } from 'puppeteer-core';
 import type { Browser, Page } from 'puppeteer-core';
-import type { ViteDevServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findBrowser } from '../src/node/system.mjs';
 import json from './fixtures/preprocess.json';
-import { serveRepository } from './support/server';
-
-const browserPath = findBrowser();
+import { browserPath, openBlankPage } from './support/browserPage';
 
 /** Largest difference from Pillow that the browser's own way explains; 0 for the rest. */
 const ALLOWED: Readonly<Record<string, number>> = {
@@ -18,26 +14,13 @@ const ALLOWED: Readonly<Record<string, number>> = {
 };
 
 describe.skipIf(browserPath === null)('in a browser', () => {
-  let server: ViteDevServer | undefined;
-  let browser: Browser | undefined;
   let page: Page;
+  let close: (() => Promise<void>) | undefined;
 
   beforeAll(async () => {
-    const served = await serveRepository();
-    server = served.server;
-    browser = await launch({ executablePath: browserPath ?? '', headless: true, args: ['--no-sandbox'] });
-    page = await browser.newPage();
-    await page.setRequestInterception(true);
-    page.on('request', (request) => {
-      if (request.url().endsWith('/blank')) void request.respond({ contentType: 'text/html', body: '<!doctype html>' });
-      else void request.continue();
-    });
-    await page.goto(`${served.origin}/blank`);
+    ({ page, close } = await openBlankPage());
   });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  afterAll(() => close?.());
 
   /** Runs a function body in the page; `decodeBlob`, `fromFiles`, `batches` and `preprocessing` are at hand. */
   async function inPage(body: string, input: unknown = null): Promise<unknown> {

@@ -1,33 +1,16 @@
 /** What a browser keeps of tuning: in IndexedDB, whole, and without a word where it keeps nothing. */
-import { launch, type Browser, type Page } from 'puppeteer-core';
-import type { ViteDevServer } from 'vite';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findBrowser } from '../src/node/system.mjs';
-import { serveRepository } from './support/server';
-
-const browserPath = findBrowser();
+import { browserPath, openBlankPage } from './support/browserPage';
 
 describe.skipIf(browserPath === null)('the browser\'s store', () => {
-  let server: ViteDevServer | undefined;
-  let browser: Browser | undefined;
   let page: Page;
+  let close: (() => Promise<void>) | undefined;
 
   beforeAll(async () => {
-    const served = await serveRepository();
-    server = served.server;
-    browser = await launch({ executablePath: browserPath ?? '', headless: true, args: ['--no-sandbox'] });
-    page = await browser.newPage();
-    await page.setRequestInterception(true);
-    page.on('request', (request) => {
-      if (request.url().endsWith('/blank')) void request.respond({ contentType: 'text/html', body: '<!doctype html>' });
-      else void request.continue();
-    });
-    await page.goto(`${served.origin}/blank`);
+    ({ page, close } = await openBlankPage());
   });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  afterAll(() => close?.());
 
   /** Runs a function body in the page with a store and the warnings it gave. */
   function inPage(body: string): Promise<unknown> {

@@ -7,7 +7,7 @@ import { Tensor, type FloatDtype } from '../../tensor';
 import gatherSource from '../../../shaders/conv2d.wgsl?raw';
 import weightSource from '../../../shaders/conv2dWeight.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape, ConvWeightOperands } from './conv2d';
-import { conv2dShape, forwardWalk, gradientWalks, type Walk } from './shape';
+import { conv2dShape, forwardWalk, gradientParams, gradientWalks, walkParams, type Walk } from './shape';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
 import type { Candidate } from '../products/family';
 import { sum } from '../reduce';
@@ -57,10 +57,10 @@ export function directWeightCandidates(gpu: Gpu, shape: ConvShape): Candidate<Co
   }));
 }
 
-function weightGradient({ x: source, weight, options, dtype }: ConvShape, { x, dy, out }: ConvWeightOperands, tiling: Tiling): void {
+function weightGradient({ weight, options, dtype }: ConvShape, { x, dy, out }: ConvWeightOperands, tiling: Tiling): void {
   const { gpu } = x;
   const shape = dy.shape;
-  const { stride, padding, dilation, groups } = options;
+  const { groups } = options;
   const [kh, kw, channels, width] = weight;
   const columns = width / groups / tiling.width;
   const across = Math.ceil((groups * Math.ceil(columns / tiling.columns)) / tiling.workgroup[0]);
@@ -75,18 +75,9 @@ function weightGradient({ x: source, weight, options, dtype }: ConvShape, { x, d
     weightKernel.variant(tiling, dtype),
     { x: x.storage, dy: dy.storage, out: partial.storage },
     {
+      ...gradientParams(x.shape, shape, options),
       image_rows: imageRows,
       chunk,
-      out_y: shape[1],
-      out_x: shape[2],
-      source_y: source[1],
-      source_x: source[2],
-      stride_y: stride[0],
-      stride_x: stride[1],
-      padding_y: padding[0],
-      padding_x: padding[1],
-      dilation_y: dilation[0],
-      dilation_x: dilation[1],
       kernel_y: kh,
       kernel_x: kw,
       groups,
@@ -106,7 +97,7 @@ function gather(operands: ConvOperands, y: Walk, x: Walk, groups: number, tiling
   const [, kernelX, channels, width] = weight.shape;
   const pixels = source.shape[0] * y.extent * x.extent;
   const columns = width / groups / tiling.width;
-  const params: Record<string, number> = {
+  const params = {
     pixels,
     kernel_x: kernelX,
     groups,
@@ -116,19 +107,9 @@ function gather(operands: ConvOperands, y: Walk, x: Walk, groups: number, tiling
     target_x: out.shape[2],
     source_y: source.shape[1],
     source_x: source.shape[2],
+    ...walkParams(y, x),
     ...epilogueParams(operands),
   };
-  for (const [suffix, walk] of [['y', y], ['x', x]] as const) {
-    params[`extent_${suffix}`] = walk.extent;
-    params[`first_${suffix}`] = walk.first;
-    params[`spacing_${suffix}`] = walk.spacing;
-    params[`stride_${suffix}`] = walk.stride;
-    params[`offset_${suffix}`] = walk.offset;
-    params[`step_${suffix}`] = walk.step;
-    params[`taps_${suffix}`] = walk.taps;
-    params[`tap_first_${suffix}`] = walk.tapFirst;
-    params[`tap_step_${suffix}`] = walk.tapStep;
-  }
   const rows = Math.ceil(pixels / tiling.rows / tiling.workgroup[1]);
   const fold = Math.min(Math.max(rows, 1), 32768);
   source.gpu.dispatch(

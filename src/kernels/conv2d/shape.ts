@@ -111,6 +111,22 @@ export function walkParams(y: Walk, x: Walk): Record<string, number> {
   return params;
 }
 
+/** What the weight gradient's kernels are told of a convolution of `x` whose output is of shape `out`. */
+export function gradientParams(x: readonly number[], out: readonly number[], { stride, padding, dilation }: ConvOptions): Record<string, number> {
+  return {
+    out_y: out[1],
+    out_x: out[2],
+    source_y: x[1],
+    source_x: x[2],
+    stride_y: stride[0],
+    stride_x: stride[1],
+    padding_y: padding[0],
+    padding_x: padding[1],
+    dilation_y: dilation[0],
+    dilation_x: dilation[1],
+  };
+}
+
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }

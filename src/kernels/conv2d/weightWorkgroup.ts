@@ -3,7 +3,7 @@ import type { Gpu } from '../../gpu/gpu';
 import source from '../../../shaders/conv2dWeightWorkgroup.wgsl?raw';
 import tileLib from '../../../shaders/lib/workgroupTile.wgsl?raw';
 import type { ConvShape, ConvWeightOperands } from './conv2d';
-import { conv2dShape } from './shape';
+import { conv2dShape, gradientParams } from './shape';
 import { FEW } from './workgroup';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
 import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
@@ -34,7 +34,7 @@ export function workgroupWeightCandidates(gpu: Gpu, shape: ConvShape): Candidate
 
 function multiply({ weight, options }: ConvShape, operands: ConvWeightOperands, { tile, splits, steps }: Plan): void {
   const { x, dy, out } = operands;
-  const { stride, padding, dilation, groups } = options;
+  const { groups } = options;
   const [kh, kw, channels, width] = weight;
   const columns = width / groups;
   const [images, outY, outX] = dy.shape;
@@ -46,16 +46,7 @@ function multiply({ weight, options }: ConvShape, operands: ConvWeightOperands, 
     { x: x.storage, dy: dy.storage, ...epilogueBindings({}, x), out: out.storage },
     {
       pixels: images * outY * outX,
-      out_y: outY,
-      out_x: outX,
-      source_y: x.shape[1],
-      source_x: x.shape[2],
-      stride_y: stride[0],
-      stride_x: stride[1],
-      padding_y: padding[0],
-      padding_x: padding[1],
-      dilation_y: dilation[0],
-      dilation_x: dilation[1],
+      ...gradientParams(x.shape, dy.shape, options),
       rows,
       groups,
       columns,
