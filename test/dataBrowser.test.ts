@@ -1,6 +1,5 @@
 /** Decoding by a real browser gives the pixels that Node and Pillow give, and the same datasets and batches. */
-import { launch } from 'puppeteer-core';
-import type { Browser, Page } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import json from './fixtures/preprocess.json';
 import { browserPath, openBlankPage } from './support/browserPage';
