@@ -10,10 +10,10 @@ export function sectionLines(name, section) {
   return ['', ...HEADS[name](section), ...factLines(section.facts)];
 }
 
-function factLines({ load, processors, uncommittedChanges, commit, filesNewerThanBuild }) {
+function factLines({ busy, uncommittedChanges, commit, filesNewerThanBuild }) {
   return [
-    `load ${load.start.toFixed(1)} before, ${load.end.toFixed(1)} after; commit ${commit?.slice(0, 10) ?? 'unknown'}${uncommittedChanges ? ' and changes' : ''}`,
-    ...(load.start > processors / 4 ? ['NOTE the machine was busy before the start: these figures say little'] : []),
+    `processors ${(100 * busy).toFixed(0)} % busy before; commit ${commit?.slice(0, 10) ?? 'unknown'}${uncommittedChanges ? ' and changes' : ''}`,
+    ...(busy > 0.1 ? ['NOTE the machine was busy before the start: these figures say little'] : []),
     ...(filesNewerThanBuild > 0 ? [`NOTE ${filesNewerThanBuild} source files are newer than dist: npm run build`] : []),
   ];
 }

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { BUILT, ROOT } from '../engines/source.mjs';
 
@@ -30,7 +31,16 @@ function newerThanBuild() {
     .filter((file) => statSync(file).mtimeMs > builtAt).length;
 }
 
-export function facts({ packages, built }) {
+/** Share of all processors that was at work during a second in which this process sleeps. */
+async function busyShare() {
+  const times = () => cpus().map((cpu) => cpu.times).reduce(([busy, all], { user, nice, sys, idle, irq }) => [busy + user + nice + sys + irq, all + user + nice + sys + irq + idle], [0, 0]);
+  const [busy, all] = times();
+  await sleep(1000);
+  const [busyNow, allNow] = times();
+  return (busyNow - busy) / Math.max(1, allNow - all);
+}
+
+export async function facts({ packages, built }) {
   const versions = { graft: JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version };
   for (const name of packages) {
     const file = packageFile(name);
@@ -44,7 +54,7 @@ export function facts({ packages, built }) {
     node: process.version,
     system: `${process.platform} ${process.arch}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}`,
     processors: availableParallelism(),
-    load: { start: loadavg()[0], end: loadavg()[0] },
+    busy: await busyShare(),
     versions,
   };
 }
@@ -53,7 +63,6 @@ export function facts({ packages, built }) {
 export function concluded(started, engines) {
   return {
     ...started,
-    load: { ...started.load, end: loadavg()[0] },
     adapters: Object.fromEntries(engines.map(({ name, adapter }) => [name, adapter])),
     features: engines.find(({ features }) => features)?.features ?? null,
   };

@@ -43,7 +43,7 @@ export async function runSuite(suite, context) {
   // Graft measures the ceilings, and others are compared with it.
   if (names.length === 0) throw new Error('no engine to run');
   if (suite === 'kernels' && !names[0].startsWith('graft')) throw new Error('kernels need graft, which measures the ceilings');
-  const started = facts({ packages: names.flatMap((name) => REGISTRY[name].packages), built: options.from === 'dist' && suite !== 'kernels' });
+  const started = await facts({ packages: names.flatMap((name) => REGISTRY[name].packages), built: options.from === 'dist' && suite !== 'kernels' });
   const { section, engines } = await SUITES[suite](names, context);
   return { facts: concluded(started, engines), options: { rounds: plan.rounds, sampleMs: options.sample, unchecked: Boolean(options.unchecked), seed: SEED }, ...section };
 }
