@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { BUILT, ROOT } from '../engines/source.mjs';
@@ -55,6 +55,7 @@ export async function facts({ packages, built }) {
     system: `${process.platform} ${process.arch}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}`,
     processors: availableParallelism(),
     busy: await busyShare(),
+    load: { start: loadavg()[0], end: loadavg()[0] }, // remembers the suite before
     versions,
   };
 }
@@ -63,6 +64,7 @@ export async function facts({ packages, built }) {
 export function concluded(started, engines) {
   return {
     ...started,
+    load: { ...started.load, end: loadavg()[0] },
     adapters: Object.fromEntries(engines.map(({ name, adapter }) => [name, adapter])),
     features: engines.find(({ features }) => features)?.features ?? null,
   };

@@ -59,8 +59,8 @@ function factList({ system, node, versions, date, features }, adapter, torch, co
   return `<dl>${list.filter(([, value]) => value).map(([key, value]) => `<dt>${key}</dt><dd>${escape(value)}</dd>`).join('')}</dl>`;
 }
 
-function footnote({ busy, processors, commit, uncommittedChanges, filesNewerThanBuild }, showCommit) {
-  const notes = [`${processors} processors, ${(100 * busy).toFixed(0)} % busy before the start`];
+function footnote({ load, processors, commit, uncommittedChanges, filesNewerThanBuild }, showCommit) {
+  const notes = [`load ${load.start.toFixed(1)} before, ${load.end.toFixed(1)} after, ${processors} processors`];
   if (showCommit) notes.push(`commit ${commit?.slice(0, 10)}`);
   if (uncommittedChanges) notes.push('with changes that are not committed');
   if (filesNewerThanBuild > 0) notes.push(`${filesNewerThanBuild} source files newer than the build`);
