@@ -12,6 +12,8 @@ const FORMS = [['f32', 8], ['f32', 12], ['vec4f', 2], ['vec4f', 3], ['vec4f', 8]
 const UNROLLED = 96;
 /** Small enough for a cache, and too large for one: what is timed may live in either. */
 const COPY_BYTES = [4 * 2 ** 20, 64 * 2 ** 20];
+/** Floats an invocation copies at a time, and workgroups, each with a share that lies together; null: one invocation an element. */
+const COPY_FORMS = [[1, null], [4, null], [4, 64], [4, 1024]];
 
 /** `sync` waits for the queue. Resolves to functions that take one sample each: GFLOP/s and GB/s. */
 export async function openCeilings(device, sync) {
@@ -20,7 +22,7 @@ export async function openCeilings(device, sync) {
   const fmas = [];
   for (const [type, chains] of FORMS) fmas.push(await openFma(device, type, chains, threads));
   const copies = [];
-  for (const bytes of COPY_BYTES) for (const width of [1, 4]) copies.push(await openCopy(device, width, bytes));
+  for (const bytes of COPY_BYTES) for (const [width, groups] of COPY_FORMS) copies.push(await openCopy(device, width, groups, bytes));
   const best = async (kernels, least) => {
     let speed = 0;
     for (const { run, work } of kernels) {
@@ -52,19 +54,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   return { run: await dispatcher(device, code, [out], threads / 64), work: 2 * threads * chains * (type === 'f32' ? 1 : 4) * rounds * 200 };
 }
 
-async function openCopy(device, width, wanted) {
+async function openCopy(device, width, groups, wanted) {
   const type = width === 4 ? 'vec4f' : 'f32';
   const bytes = Math.min(wanted, device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  const perRow = 256 * 1024;
+  const elements = bytes / 4 / width;
+  const perRow = 1024;
+  const share = groups === null ? 256 : Math.ceil(elements / groups / 256) * 256;
+  const workgroups = Math.ceil(elements / share);
   const code = `@group(0) @binding(0) var<storage, read> whence: array<${type}>;
 @group(0) @binding(1) var<storage, read_write> whither: array<${type}>;
 @compute @workgroup_size(256)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.y * ${perRow}u + id.x;
-  if (i < arrayLength(&whence)) { whither[i] = whence[i]; }
+fn main(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
+  let begin = (group.y * ${perRow}u + group.x) * ${share}u;
+  let end = min(begin + ${share}u, arrayLength(&whence));
+  for (var i = begin + local; i < end; i += 256u) { whither[i] = whence[i]; }
 }`;
-  const elements = bytes / 4 / width;
-  return { run: await dispatcher(device, code, [storage(device, bytes), storage(device, bytes)], Math.min(perRow, elements) / 256, Math.ceil(elements / perRow)), work: 2 * bytes };
+  return { run: await dispatcher(device, code, [storage(device, bytes), storage(device, bytes)], Math.min(perRow, workgroups), Math.ceil(workgroups / perRow)), work: 2 * bytes };
 }
 
 function storage(device, size) {
