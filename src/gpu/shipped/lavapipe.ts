@@ -11,6 +11,7 @@ export const LAVAPIPE: ShippedTable = {
   'conv2d_backward_weight n1 14x14 w3x3x256x256 s1,1 p1,1 d1,1 g1': 'registers l8 v4 c2 r24 s2',
   'conv2d_backward_weight n1 14x14 w3x3x256x512 s2,2 p1,1 d1,1 g1': 'registers l8 v4 c2 r24 s1',
   'conv2d_backward_weight n1 14x14 w3x3x512x512 s2,2 p1,1 d1,1 g1': 'registers l8 v4 c2 r24 s1',
+  'conv2d_backward_weight n1 28x28 w1x1x128x256 s2,2 p0,0 d1,1 g1': 'registers l8 v1 c4 r16 s2',
   'conv2d_backward_weight n1 28x28 w1x1x128x512 s1,1 p0,0 d1,1 g1': 'registers l8 v4 c2 r16 s2',
   'conv2d_backward_weight n1 7x7 w1x1x512x2048 s1,1 p0,0 d1,1 g1': 'registers l8 v4 c2 r24 s1',
   'matmul NN b1 m224 n512 k1024': 'registers l8 v4 c2 r16 s2',
