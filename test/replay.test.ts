@@ -23,6 +23,9 @@ import { Random } from '../src/random';
 import { Tensor, capture, keep, scope } from '../src/tensor';
 import { seededInputs } from '../src/weights/seeded';
 
+/** Held for as long as the process lives: Dawn must not lose an instance whose devices are still there. */
+const nullBackend = create(['backend=null']);
+
 let gpu: Gpu;
 beforeAll(async () => {
   gpu = await openGpu();
@@ -569,7 +572,7 @@ describe('write', () => {
 
 describe('a trace', () => {
   it('lists commands, parameters and lifetimes without a GPU', async () => {
-    const adapter = await create(['backend=null']).requestAdapter();
+    const adapter = await nullBackend.requestAdapter();
     if (!adapter) throw new Error('Dawn has no null backend');
     const none = await openGpu({ adapter });
     const x = Tensor.empty(none, [1024]);
