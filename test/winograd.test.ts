@@ -8,6 +8,7 @@ import { conv2dShape } from '../src/kernels/conv2d/shape';
 import { winogradCandidates, winogradInputCandidates, winogradPays } from '../src/kernels/conv2d/winograd';
 import { winogradWeightCandidates } from '../src/kernels/conv2d/winogradWeight';
 import { capture, scope, Tensor } from '../src/tensor';
+import { everyProduct } from './support/convReference';
 import { expectNear, numbers } from './support/numbers';
 
 /** Images, height, width, channels in and out, padding. */
@@ -37,24 +38,6 @@ function shapeOf([images, height, width, channels, out, padding]: (typeof CASES)
     weight: [3, 3, channels, out],
     options: { stride: [1, 1], padding: [padding[0], padding[1]], dilation: [1, 1], groups: 1 },
   };
-}
-
-/** Calls `visit` with the flat indices of every product in the convolution: out += x * weight. */
-function everyProduct(shape: ConvShape, visit: (x: number, w: number, o: number) => void): void {
-  const { x: [images, height, width, channels], weight: [, , , out], options } = shape;
-  const [oh, ow] = [height, width].map((extent, axis) => extent + 2 * options.padding[axis] - 2);
-  for (let n = 0; n < images; n++)
-    for (let oy = 0; oy < oh; oy++)
-      for (let ox = 0; ox < ow; ox++)
-        for (let tap = 0; tap < 9; tap++) {
-          const y = oy + Math.floor(tap / 3) - options.padding[0];
-          const x = ox + (tap % 3) - options.padding[1];
-          if (y < 0 || x < 0 || y >= height || x >= width) continue;
-          for (let c = 0; c < channels; c++)
-            for (let o = 0; o < out; o++) {
-              visit(((n * height + y) * width + x) * channels + c, (tap * channels + c) * out + o, ((n * oh + oy) * ow + ox) * out + o);
-            }
-        }
 }
 
 /** As this adapter runs the products, and as a GPU does. */

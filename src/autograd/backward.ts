@@ -3,7 +3,7 @@ import { ShapeError, UsageError, formatShape } from '../errors';
 import type { Storage } from '../gpu/buffers';
 import { accumulate } from '../kernels/accumulate';
 import { add } from '../kernels/binary';
-import { fill } from '../kernels/copy';
+import { copyOf, fill } from '../kernels/copy';
 import { sameShape } from '../kernels/launch';
 import { Tensor } from '../tensor';
 import { newNodeId, type Again, type OpNode } from './op';
@@ -126,7 +126,7 @@ class Walk {
   #accumulateLeaf(leaf: Tensor, dx: Tensor, shared: readonly (Tensor | null)[]): void {
     const { grad } = leaf;
     if (grad === undefined) {
-      leaf.grad = this.#owned.has(dx.storage) ? copy(dx) : dx;
+      leaf.grad = this.#owned.has(dx.storage) ? copyOf(dx) : dx;
     } else if (this.#isPending(grad.storage) || shared.some((other) => other?.storage === grad.storage)) {
       leaf.grad = add(grad, dx); // its memory is a gradient of other tensors too
     } else {
@@ -144,10 +144,4 @@ class Walk {
     for (const other of this.#waiting()) if (other.storage === storage) return true;
     return false;
   }
-}
-
-function copy(tensor: Tensor): Tensor {
-  const out = Tensor.empty(tensor.gpu, tensor.shape);
-  tensor.gpu.copy(tensor.storage, out.storage, 4 * tensor.size);
-  return out;
 }

@@ -253,7 +253,7 @@ export class Gpu {
   }
 
   /**
-   * Brings up to date what is derived from `sources` and kept outside the step (weights with a batch norm folded in):
+   * Brings up to date what is derived from `sources` and kept outside the step (a frozen batch norm's constants, transformed weights):
    * `update` is run now, for real even in a captured function, and again before each replay, so it should look first
    * whether there is anything to do. False, and nothing done, where that is not possible: while compiling ahead, or
    * when the captured function itself changes a source before. Compute inside the step then.

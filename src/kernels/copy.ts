@@ -22,6 +22,13 @@ export function fill(gpu: Gpu, shape: readonly number[], value: number): Tensor 
   return out;
 }
 
+/** The same f32 numbers in memory of their own. */
+export function copyOf(x: Tensor): Tensor {
+  const out = Tensor.empty(x.gpu, x.shape);
+  x.gpu.copy(x.storage, out.storage, 4 * x.size);
+  return out;
+}
+
 /** `factor * x`. */
 export function scale(x: Tensor, factor: number): Tensor {
   const out = Tensor.empty(x.gpu, x.shape);

@@ -5,7 +5,7 @@
 import { backward } from '../autograd/backward';
 import { crossEntropy } from '../autograd/ops/loss';
 import { clear } from '../kernels/accumulate';
-import { fill } from '../kernels/copy';
+import { copyOf, fill } from '../kernels/copy';
 import type { Parameter } from '../layers/module';
 import type { ResNet } from '../models/resnet';
 import type { Optimizer } from '../optim/optimizer';
@@ -85,7 +85,7 @@ export class TrainSteps {
     const losses = parts.map(({ images, program }) => {
       inputs.write(x.subarray(start * length, (start + images) * length), targets.subarray(start, start + images));
       start += images;
-      return { images, loss: copyOf(program.replay()) };
+      return { images, loss: copyOf(program.replay()) }; // the next replay overwrites it
     });
     if (!whole) this.#update?.replay();
     return losses;
@@ -133,13 +133,6 @@ export class TrainSteps {
     if (clipNorm !== null) optimizer.clipGradNorm(clipNorm);
     optimizer.step();
   }
-}
-
-/** A loss that outlives the next replay. */
-function copyOf(loss: Tensor): Tensor {
-  const out = Tensor.empty(loss.gpu, loss.shape);
-  loss.gpu.copy(loss.storage, out.storage, 4 * loss.size);
-  return out;
 }
 
 /**

@@ -9,7 +9,7 @@ import { recipeOf } from '../../transfer/plan';
 import { ARCHITECTURES } from '../../models/resnet';
 import { scope } from '../../tensor';
 import { median } from '../../tune/measure';
-import { mergeProblems, type Problem } from '../../tune/problems';
+import type { Problem } from '../../tune/problems';
 import { forgetTuning, keepResults, loadEntries, type TableEntries } from '../../tune/table';
 import type { TuneReport, TuneResult } from '../../tune/report';
 import { tune as findFastest } from '../../tune/tuner';
@@ -166,7 +166,7 @@ function json(gpu: Gpu, report: TuneReport, steps: readonly StepTime[]): string 
 
 /** `--list` with a model: its classes, and which algorithm each gets now. */
 function listProblems(terminal: Terminal, gpu: Gpu, problems: readonly Problem[], kept: TableEntries, { json: asJson }: TuneFlags): void {
-  const rows = mergeProblems([problems]).map(({ key, family, shape, count }) => {
+  const rows = problems.map(({ key, family, shape, count }) => {
     const candidates = family.candidates(gpu, shape);
     const chosen = candidates.find(({ id }) => id === gpu.choices.table.get(key)) ?? candidates[0];
     return { class: key, count, candidates: candidates.length, chosen: chosen.id, tuned: kept.has(key), text: describeProblem(family.name, shape) };

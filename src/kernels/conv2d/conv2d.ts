@@ -135,8 +135,8 @@ export const conv2dWeightFamily: Family<ConvShape, ConvWeightOperands> = {
       depthwise: depthwiseWeightCandidates(gpu, shape),
       direct: directWeightCandidates(gpu, shape),
       workgroup: workgroupWeightCandidates(gpu, shape),
-      winograd: shape.dtype === 'f16' ? [] : winogradWeightCandidates(gpu, shape),
-      winogradPays: shape.dtype !== 'f16' && winogradPays(gpu, shape, 'weight'),
+      winograd: winogradWeightCandidates(gpu, shape),
+      winogradPays: winogradPays(gpu, shape, 'weight'),
     });
   },
   classOf,

@@ -12,11 +12,10 @@ import groupedLib from '../../../shaders/lib/grouped.wgsl?raw';
 import gatherSource from '../../../shaders/depthwise.wgsl?raw';
 import halfLib from '../../../shaders/lib/half.wgsl?raw';
 import weightSource from '../../../shaders/depthwiseWeight.wgsl?raw';
-import { columnType } from '../cast';
+import { columnType, floatOf } from '../cast';
 import type { ConvInputOperands, ConvOperands, ConvShape, ConvWeightOperands } from './conv2d';
 import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './shape';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
-import { floatDtype } from '../products/epilogueKernel';
 import type { Candidate } from '../products/family';
 import { elements } from '../launch';
 import { sum } from '../reduce';
@@ -105,7 +104,7 @@ function gather(kind: Groups, operands: ConvOperands, y: Walk, x: Walk, groups: 
   const [channels, columns] = [source.shape[3], out.shape[3]];
   const width = columns % 4 === 0 ? 4 : 1;
   const [walkY, walkX] = [forwards(y), forwards(x)];
-  const dtype = floatDtype(source);
+  const dtype = floatOf(source);
   const constants = {
     Column: columnType(width, 'f32'), Stored: columnType(width, dtype),
     TILE_Y: tile[0], TILE_X: tile[1],
@@ -140,7 +139,7 @@ function weightGradient(gpu: Gpu, { weight, options }: ConvShape, { x, dy, out }
   const [images, outY, outX] = dy.shape;
   const width = channels % 4 === 0 ? 4 : 1;
   const columns = channels / width;
-  const dtype = floatDtype(x);
+  const dtype = floatOf(x);
   // All rows of a kernel that fits into registers, else one: each reads the gradient again.
   const own = kh * kw <= 9 ? kh : 1;
   const tile = [4, 7, 3, 2].find((t) => outX % t === 0) ?? 4;

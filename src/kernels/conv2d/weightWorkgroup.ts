@@ -5,8 +5,9 @@ import tileLib from '../../../shaders/lib/workgroupTile.wgsl?raw';
 import type { ConvShape, ConvWeightOperands } from './conv2d';
 import { conv2dShape, gradientParams } from './shape';
 import { FEW } from './workgroup';
+import { floatOf } from '../cast';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import { EpilogueKernel, elementSpec } from '../products/epilogueKernel';
 import type { Candidate } from '../products/family';
 import { inParts } from '../products/splitSum';
 import { GRID, rankPlans, tileSpec, type Plan } from '../products/workgroupTile';
@@ -39,10 +40,10 @@ function multiply({ weight, options }: ConvShape, operands: ConvWeightOperands, 
   const columns = width / groups;
   const [images, outY, outX] = dy.shape;
   const rows = kh * kw * channels;
-  const dtype = floatDtype(x);
+  const dtype = floatOf(x);
   const spec = { ...tileSpec(tile, SIDES), ...elementSpec('X', channels, dtype), ...elementSpec('DY', columns, dtype), CHANNELS: channels, KERNEL_X: kw };
   x.gpu.dispatch(
-    kernel.variant(columns, { dtype, out: floatDtype(out) }, spec),
+    kernel.variant(columns, { dtype, out: floatOf(out) }, spec),
     { x: x.storage, dy: dy.storage, ...epilogueBindings({}, x), out: out.storage },
     {
       pixels: images * outY * outX,

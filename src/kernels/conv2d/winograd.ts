@@ -131,6 +131,7 @@ const COSTS = {
 export function rank(gpu: Gpu, shape: ConvShape, pass: Pass): { readonly method: Method; readonly cost: number }[] {
   const { weight: [kh, kw, channels, out], options: { stride, dilation, groups }, frozen = false, dtype } = shape;
   if (kh !== 3 || kw !== 3 || groups !== 1 || [...stride, ...dilation].some((step) => step !== 1)) return [];
+  if (pass === 'weight' && dtype === 'f16') return []; // its kernels read f32 only
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
   const { element, weight, call, rows } = COSTS[gpu.adapter.software ? 'software' : 'hardware'];
   return METHODS.map((method) => {

@@ -8,8 +8,9 @@ import source from '../../../shaders/conv2dWorkgroup.wgsl?raw';
 import tileLib from '../../../shaders/lib/workgroupTile.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape } from './conv2d';
 import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './shape';
+import { floatOf } from '../cast';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import { EpilogueKernel, elementSpec } from '../products/epilogueKernel';
 import type { Candidate } from '../products/family';
 import { inParts } from '../products/splitSum';
 import { GRID, rankPlans, tileSpec, type Plan } from '../products/workgroupTile';
@@ -87,7 +88,7 @@ function run(gather: Gather, operands: ConvOperands, { tile, splits, steps }: Pl
     target_y: target[1], target_x: target[2], source_y: x.shape[1], source_x: x.shape[2],
     part: sizeOf(target), ...epilogueParams(operands),
   };
-  const dtype = floatDtype(x);
+  const dtype = floatOf(x);
   const elements = {
     ...tileSpec(tile, { leftAlong: true, rightAlong }), ...elementSpec('X', channels, dtype), ...elementSpec('W', rightAlong ? channels : columns, dtype),
   };
@@ -97,7 +98,7 @@ function run(gather: Gather, operands: ConvOperands, { tile, splits, steps }: Pl
       const pixels = images * y.extent * xs.extent;
       const spec = flat ? { ...elements, FLAT: 'true', CHANNELS: channels, TAPS_X: Math.max(1, xs.taps) } : elements;
       const grid = [groups * Math.ceil(columns / tile.n), Math.ceil(pixels / tile.m), splits] as const;
-      const variant = kernel.variant(columns, { dtype, out: floatDtype(out) }, spec);
+      const variant = kernel.variant(columns, { dtype, out: floatOf(out) }, spec);
       x.gpu.dispatch(variant, bindings, { pixels, ...shared, ...walkParams(y, xs) }, grid);
     }
   }

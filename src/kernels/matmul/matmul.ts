@@ -3,7 +3,7 @@ import { ShapeError, formatShape } from '../../errors';
 import type { Gpu } from '../../gpu/gpu';
 import { sizeOf } from '../../hostTensor';
 import { Tensor, type FloatDtype } from '../../tensor';
-import { commonDtype } from '../cast';
+import { commonDtype, floatOf } from '../cast';
 import { assertEpilogue, type Epilogue } from '../products/epilogue';
 import { launch, type Family } from '../products/family';
 import { sameShape } from '../launch';
@@ -55,8 +55,7 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
 
 /** `a` [m, k] by `b` [k, n] into `out`, whatever shapes the tensors have: for kernels whose work is a product. */
 export function launchMatmul(m: number, n: number, k: number, operands: MatmulOperands, options: Partial<MatmulShape> = {}): void {
-  const dtype = operands.a.dtype === 'f16' ? 'f16' : 'f32';
-  launch(matmulFamily, operands.a.gpu, { batch: 1, m, n, k, transposeA: false, transposeB: false, dtype, ...options }, operands);
+  launch(matmulFamily, operands.a.gpu, { batch: 1, m, n, k, transposeA: false, transposeB: false, dtype: floatOf(operands.a), ...options }, operands);
 }
 
 export const matmulFamily: Family<MatmulShape, MatmulOperands> = {

@@ -1,8 +1,9 @@
 /** Matrix products with few rows, such as a classifier's head on a batch: shaders/matmulNarrow.wgsl. */
 import type { Gpu } from '../../gpu/gpu';
 import source from '../../../shaders/matmulNarrow.wgsl?raw';
+import { floatOf } from '../cast';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import { EpilogueKernel, elementSpec } from '../products/epilogueKernel';
 import type { Candidate } from '../products/family';
 import type { MatmulOperands, MatmulShape } from './matmul';
 import { GRID } from '../products/workgroupTile';
@@ -37,12 +38,12 @@ function multiply({ batch, m, n, k, transposeA, transposeB }: MatmulShape, opera
   const { a, b, out } = operands;
   const [a_row, a_col] = transposeA ? [1, m] : [k, 1];
   const stride = transposeB ? k : n;
-  const dtype = floatDtype(a);
+  const dtype = floatOf(a);
   const spec = {
     ...elementSpec('A', a_col === 1 ? k : 1, dtype), ...elementSpec('B', stride, dtype),
     B_ALONG: String(transposeB), ROWS: rows, GROUPS: groups, SLICES: slices,
   };
-  const variant = kernel.variant(n, { dtype, out: floatDtype(out) }, spec);
+  const variant = kernel.variant(n, { dtype, out: floatOf(out) }, spec);
   const bindings = { a: a.storage, b: b.storage, ...epilogueBindings(operands, b), out: out.storage };
   const params = { rows: m, columns: n, depth: k, a_row, a_col, b_stride: stride, a_batch: m * k, b_batch: k * n };
   for (let first = 0; first < batch; first += GRID) {

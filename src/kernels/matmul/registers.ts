@@ -13,7 +13,7 @@ const kernel = new TiledKernel('matmul', registerSource, 'M');
 const FEW_ROWS = 16;
 
 /** The largest number of matrices in one dispatch. */
-export const BATCH = 32768;
+const BATCH = 32768;
 
 /** A transposed `b` is turned over first, or read as it lies (`across`). */
 export function registerCandidates(gpu: Gpu, shape: MatmulShape): Candidate<MatmulOperands>[] {

@@ -8,8 +8,9 @@ import type { Gpu } from '../../gpu/gpu';
 import type { FloatDtype } from '../../tensor';
 import enableLib from '../../../shaders/lib/subgroupMatrix.wgsl?raw';
 import source from '../../../shaders/matmulSubgroupMatrix.wgsl?raw';
+import { floatOf } from '../cast';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import { EpilogueKernel, elementSpec } from '../products/epilogueKernel';
 import type { Candidate } from '../products/family';
 import type { MatmulOperands, MatmulShape } from './matmul';
 import { GRID } from '../products/workgroupTile';
@@ -53,8 +54,8 @@ function multiply(
 ): void {
   const { a, b, out } = operands;
   const [aRow, bRow] = [transposeA ? m : k, transposeB ? k : n];
-  const dtype = floatDtype(a);
-  const variant = kernel.variant(n, { dtype, out: floatDtype(out) }, {
+  const dtype = floatOf(a);
+  const variant = kernel.variant(n, { dtype, out: floatOf(out) }, {
     ...elementSpec('A', aRow, dtype), ...elementSpec('B', bRow, dtype), Element: dtype,
     LEFT_ALONG: String(!transposeA), RIGHT_ALONG: String(transposeB), SUBGROUP: subgroup, DEPTH: depth, UNIT_M: M, UNIT_N: N, UNIT_K: K,
   });

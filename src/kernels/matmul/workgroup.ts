@@ -2,8 +2,9 @@
 import type { Gpu } from '../../gpu/gpu';
 import tileLib from '../../../shaders/lib/workgroupTile.wgsl?raw';
 import source from '../../../shaders/matmulWorkgroup.wgsl?raw';
+import { floatOf } from '../cast';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
-import { EpilogueKernel, elementSpec, floatDtype } from '../products/epilogueKernel';
+import { EpilogueKernel, elementSpec } from '../products/epilogueKernel';
 import type { Candidate } from '../products/family';
 import type { MatmulOperands, MatmulShape } from './matmul';
 import { inParts } from '../products/splitSum';
@@ -23,9 +24,9 @@ export function workgroupCandidates(gpu: Gpu, shape: MatmulShape): Candidate<Mat
 function multiply({ batch, m, n, k }: MatmulShape, operands: MatmulOperands, { tile, splits, steps }: Plan, sides: Sides): void {
   const { a, b, out } = operands;
   const [aRow, bRow] = [sides.leftAlong ? k : m, sides.rightAlong ? k : n];
-  const dtype = floatDtype(a);
+  const dtype = floatOf(a);
   const spec = { ...tileSpec(tile, sides), ...elementSpec('A', aRow, dtype), ...elementSpec('B', bRow, dtype) };
-  const variant = kernel.variant(n, { dtype, out: floatDtype(out) }, spec);
+  const variant = kernel.variant(n, { dtype, out: floatOf(out) }, spec);
   const bindings = { a: a.storage, b: b.storage, ...epilogueBindings(operands, b), out: out.storage };
   const params = { rows: m, columns: n, depth: k, a_stride: aRow, b_stride: bRow, a_batch: m * k, b_batch: k * n, matrices: batch, steps };
   const most = Math.floor(GRID / splits);

@@ -1,6 +1,6 @@
 /** Kernels that end with an epilogue of shaders/lib: writing columns in fours or one by one, on f32 or f16 in memory. */
 import { Kernel } from '../../gpu/kernel';
-import type { FloatDtype, Tensor } from '../../tensor';
+import type { FloatDtype } from '../../tensor';
 import halfLib from '../../../shaders/lib/half.wgsl?raw';
 import quadsLib from '../../../shaders/lib/epilogueQuads.wgsl?raw';
 import scalarsLib from '../../../shaders/lib/epilogueScalars.wgsl?raw';
@@ -40,9 +40,4 @@ export class EpilogueKernel {
 export function elementSpec(name: string, extent: number, dtype: FloatDtype): Spec {
   const width = extent % 4 === 0 ? 4 : 1;
   return { [name]: columnType(width, dtype), [`${name}_WIDTH`]: width };
-}
-
-/** The type of a tensor that is known to hold real numbers. */
-export function floatDtype({ dtype }: Tensor): FloatDtype {
-  return dtype === 'f16' ? 'f16' : 'f32';
 }

@@ -6,9 +6,8 @@ import { Tensor } from '../../tensor';
 import gridLib from '../../../shaders/lib/grid.wgsl?raw';
 import halfLib from '../../../shaders/lib/half.wgsl?raw';
 import source from '../../../shaders/splitSum.wgsl?raw';
-import { columnType } from '../cast';
+import { columnType, floatOf } from '../cast';
 import { epilogueBindings, epilogueParams, type Epilogue } from './epilogue';
-import { floatDtype } from './epilogueKernel';
 import { elements } from '../launch';
 
 const kernels = {
@@ -27,7 +26,7 @@ export function inParts<O extends Epilogue & { readonly out: Tensor }>(gpu: Gpu,
   product({ ...operands, scale: undefined, bias: undefined, residual: undefined, relu: false, out: parts });
   const columns = out.shape[out.shape.length - 1];
   const width = columns % 4 === 0 ? 4 : 1;
-  const dtype = floatDtype(out);
+  const dtype = floatOf(out);
   gpu.dispatch(
     kernels[dtype].variant({ spec: { Column: columnType(width, 'f32'), Stored: columnType(width, dtype) } }),
     { x: parts.storage, ...epilogueBindings(operands, parts), out: out.storage },
