@@ -14,7 +14,7 @@ import halfLib from '../../../shaders/lib/half.wgsl?raw';
 import weightSource from '../../../shaders/depthwiseWeight.wgsl?raw';
 import { columnType, floatOf } from '../cast';
 import type { ConvInputOperands, ConvOperands, ConvShape, ConvWeightOperands } from './conv2d';
-import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './shape';
+import { conv2dShape, forwardWalks, inputWalks, walkParams, type Walk } from './shape';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
 import type { Candidate } from '../products/family';
 import { elements } from '../launch';
@@ -53,15 +53,13 @@ type Groups = 'depthwise' | 'grouped';
 export function depthwiseCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvOperands>[] {
   const kind = kindOf(gpu, weight, options.groups);
   const shape = conv2dShape(x, weight, options);
-  const { stride, padding, dilation } = options;
-  const [rows, cols] = [0, 1].map((axis) => [forwardWalk(shape[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis])]);
+  const [rows, cols] = forwardWalks(shape, weight, options).map((walk) => [walk]);
   return kind ? candidates(kind, rows, cols, options.groups, false, tiles(gpu, weight[0] * weight[1])) : [];
 }
 
 export function depthwiseInputCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvInputOperands>[] {
   const kind = kindOf(gpu, weight, options.groups);
-  const { stride, padding, dilation } = options;
-  const [rows, cols] = [0, 1].map((axis) => gradientWalks(x[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
+  const [rows, cols] = inputWalks(x, weight, options);
   // A residue that no tap reaches has nothing to gather; other algorithms write its zeros.
   if (!kind || [...rows, ...cols].some(({ taps }) => taps === 0)) return [];
   const found = candidates(kind, rows, cols, options.groups, true, tiles(gpu, weight[0] * weight[1]));

@@ -7,7 +7,7 @@ import { Tensor, type FloatDtype } from '../../tensor';
 import gatherSource from '../../../shaders/conv2d.wgsl?raw';
 import weightSource from '../../../shaders/conv2dWeight.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape, ConvWeightOperands } from './conv2d';
-import { conv2dShape, forwardWalk, gradientParams, gradientWalks, walkParams, type Walk } from './shape';
+import { conv2dShape, forwardWalks, gradientParams, inputWalks, walkParams, type Walk } from './shape';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
 import type { Candidate } from '../products/family';
 import { sum } from '../reduce';
@@ -22,8 +22,8 @@ const PIXELS = 4096;
 
 export function directCandidates(gpu: Gpu, { x, weight, options, dtype }: ConvShape): Candidate<ConvOperands>[] {
   const shape = conv2dShape(x, weight, options);
-  const { stride, padding, dilation, groups } = options;
-  const [rows, cols] = [0, 1].map((axis) => forwardWalk(shape[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
+  const { groups } = options;
+  const [rows, cols] = forwardWalks(shape, weight, options);
   const extents = { columns: weight[3] / groups, groups, rows: shape[0] * shape[1] * shape[2], depth: weight[2] };
   return rankTilings(gpu, extents).map((tiling) => ({
     id: `registers ${tilingId(tiling)}`,
@@ -32,9 +32,9 @@ export function directCandidates(gpu: Gpu, { x, weight, options, dtype }: ConvSh
 }
 
 export function directInputCandidates(gpu: Gpu, { x, weight, options, dtype }: ConvShape): Candidate<ConvInputOperands>[] {
-  const { stride, padding, dilation, groups } = options;
+  const { groups } = options;
   const [kh, kw, perGroup, width] = weight;
-  const [rows, cols] = [0, 1].map((axis) => gradientWalks(x[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
+  const [rows, cols] = inputWalks(x, weight, options);
   const extents = { columns: perGroup, groups, rows: x[0] * rows[0].extent * cols[0].extent, depth: width / groups };
   return rankTilings(gpu, extents).map((tiling) => ({
     id: `registers ${tilingId(tiling)}`,

@@ -63,7 +63,7 @@ export interface Walk {
 }
 
 /** The forward pass along one axis. */
-export function forwardWalk(extent: number, kernel: number, stride: number, padding: number, dilation: number): Walk {
+function forwardWalk(extent: number, kernel: number, stride: number, padding: number, dilation: number): Walk {
   return { extent, first: 0, spacing: 1, stride, offset: -padding, step: dilation, taps: kernel, tapFirst: 0, tapStep: 1 };
 }
 
@@ -72,7 +72,7 @@ export function forwardWalk(extent: number, kernel: number, stride: number, padd
  * position p from output (p + padding - k * dilation) / stride, where that is whole, which for one residue holds for
  * every `stride / gcd(stride, dilation)`-th tap or for none.
  */
-export function gradientWalks(extent: number, kernel: number, stride: number, padding: number, dilation: number): Walk[] {
+function gradientWalks(extent: number, kernel: number, stride: number, padding: number, dilation: number): Walk[] {
   const tapStep = stride / gcd(stride, dilation);
   const walks: Walk[] = [];
   for (let first = 0; first < Math.min(stride, extent); first++) {
@@ -92,6 +92,18 @@ export function gradientWalks(extent: number, kernel: number, stride: number, pa
     });
   }
   return walks;
+}
+
+/** The walks of the forward pass along the two axes. */
+export function forwardWalks(shape: readonly number[], weight: readonly number[], { stride, padding, dilation }: ConvOptions): [Walk, Walk] {
+  const along = (axis: 0 | 1): Walk => forwardWalk(shape[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]);
+  return [along(0), along(1)];
+}
+
+/** Those of the input gradient, of which every pair is computed. */
+export function inputWalks(x: readonly number[], weight: readonly number[], { stride, padding, dilation }: ConvOptions): [Walk[], Walk[]] {
+  const along = (axis: 0 | 1): Walk[] => gradientWalks(x[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]);
+  return [along(0), along(1)];
 }
 
 /** The two walks as fields of `Params`: extent_y, extent_x, first_y and so on. */

@@ -7,7 +7,7 @@ import { sizeOf } from '../../hostTensor';
 import source from '../../../shaders/conv2dWorkgroup.wgsl?raw';
 import tileLib from '../../../shaders/lib/workgroupTile.wgsl?raw';
 import type { ConvInputOperands, ConvOperands, ConvShape } from './conv2d';
-import { conv2dShape, forwardWalk, gradientWalks, walkParams, type Walk } from './shape';
+import { conv2dShape, forwardWalks, inputWalks, walkParams, type Walk } from './shape';
 import { floatOf } from '../cast';
 import { epilogueBindings, epilogueParams } from '../products/epilogue';
 import { EpilogueKernel, elementSpec } from '../products/epilogueKernel';
@@ -42,9 +42,9 @@ interface Gather {
 
 export function workgroupConvCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvOperands>[] {
   const shape = conv2dShape(x, weight, options);
-  const { stride, padding, dilation, groups } = options;
+  const { groups } = options;
   const [kh, kw, channels, out] = weight;
-  const [rows, cols] = [0, 1].map((axis) => [forwardWalk(shape[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis])]);
+  const [rows, cols] = forwardWalks(shape, weight, options).map((walk) => [walk]);
   const distances = { weight_tap: channels * out, weight_stride: out, weight_group: out / groups };
   return candidates(gpu, {
     rows, cols, images: shape[0], groups, channels, columns: out / groups, ...distances, rightAlong: false, flat: isFlat(kh * kw, channels),
@@ -52,9 +52,9 @@ export function workgroupConvCandidates(gpu: Gpu, { x, weight, options }: ConvSh
 }
 
 export function workgroupInputCandidates(gpu: Gpu, { x, weight, options }: ConvShape): Candidate<ConvInputOperands>[] {
-  const { stride, padding, dilation, groups } = options;
+  const { groups } = options;
   const [kh, kw, columns, out] = weight;
-  const [rows, cols] = [0, 1].map((axis) => gradientWalks(x[1 + axis], weight[axis], stride[axis], padding[axis], dilation[axis]));
+  const [rows, cols] = inputWalks(x, weight, options);
   const distances = { weight_tap: columns * out, weight_stride: out, weight_group: out / groups };
   const found = candidates(gpu, {
     rows, cols, images: x[0], groups, channels: out / groups, columns, ...distances, rightAlong: true, flat: isFlat(kh * kw, out / groups),
