@@ -1,10 +1,11 @@
-/** Builds dist/ when it is missing or older than what it is made from. */
+/** Builds dist/ and dist-app/ when they are missing or older than what they are made from. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { finishTypes } from './finishTypes.mjs';
 import { run, SetupError, tail } from './setup/run.mjs';
 
 const SOURCES = ['src', 'shaders', 'weights', 'package.json', 'vite.config.ts', 'tsconfig.build.json'];
+const APP_SOURCES = ['app', 'src', 'shaders', 'weights', 'sample', 'test/fixtures', 'package.json'];
 const BUNDLES = ['index.js', 'node.js', 'cli.js', 'imageWorker.js'];
 const TYPES = ['types/index.d.ts', 'types/node/index.d.ts'];
 
@@ -34,6 +35,13 @@ export async function build(root, { types = false, log = console.log } = {}) {
     await tool(root, 'typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
     finishTypes(join(root, 'dist', 'types'), join(root, 'src'));
   }
+}
+
+/** Builds the web app as far as it is out of date. Throws `SetupError`. */
+export async function buildApp(root, { log = console.log } = {}) {
+  if (isFresh(root, [join('dist-app', 'index.html')], APP_SOURCES)) return;
+  log('Building dist-app/.');
+  await tool(root, 'vite/bin/vite.js', ['build', '--config', join('app', 'vite.config.ts'), '--logLevel', 'warn']);
 }
 
 async function tool(root, path, args) {

@@ -44,7 +44,7 @@ async function test(args) {
   const { env, browser } = await setup({ browser: true });
   let failed = 0;
   console.log('Checking types.');
-  if ((await tool('typescript/bin/tsc', ['--noEmit'])) !== 0) failed++;
+  for (const project of ['.', 'app']) if ((await tool('typescript/bin/tsc', ['--noEmit', '-p', project])) !== 0) failed++;
   try {
     // Sources with a type error give no declarations; that failure is counted already.
     await build(ROOT, { types: failed === 0 });

@@ -1,0 +1,1 @@
+import { render } from "preact"; render(<h1>Validate</h1>, document.getElementById("app") as HTMLElement);

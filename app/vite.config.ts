@@ -1,0 +1,21 @@
+/** The web app: three pages, a worker, and the files of the repository that they use. `base` is relative, so that any host can serve it from any path. */
+import { resolve } from 'node:path';
+import { defineConfig } from 'vite';
+import { repositoryFiles } from './plugins/repositoryFiles.ts';
+
+const here = import.meta.dirname;
+
+export default defineConfig({
+  root: here,
+  base: './',
+  publicDir: false,
+  plugins: [repositoryFiles()],
+  worker: { format: 'es' },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  build: {
+    target: 'es2022',
+    outDir: resolve(here, '../dist-app'),
+    emptyOutDir: true,
+    rollupOptions: { input: ['index.html', 'bench.html', 'validate.html'].map((name) => resolve(here, name)) },
+  },
+});
