@@ -37,9 +37,14 @@ export async function build(root, { types = false, log = console.log } = {}) {
   }
 }
 
+/** Whether dist-app/ is as new as what it is made from. */
+export function appIsFresh(root) {
+  return isFresh(root, [join('dist-app', 'index.html')], APP_SOURCES);
+}
+
 /** Builds the web app as far as it is out of date. Throws `SetupError`. */
 export async function buildApp(root, { log = console.log } = {}) {
-  if (isFresh(root, [join('dist-app', 'index.html')], APP_SOURCES)) return;
+  if (appIsFresh(root)) return;
   log('Building dist-app/.');
   await tool(root, 'vite/bin/vite.js', ['build', '--config', join('app', 'vite.config.ts'), '--logLevel', 'warn']);
 }

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from './build.mjs';
+import { build, buildApp } from './build.mjs';
 import { reportSetupError, ROOT, setup } from './setup.mjs';
 import { summarise } from './setup/summary.mjs';
 
@@ -48,6 +48,7 @@ async function test(args) {
   try {
     // Sources with a type error give no declarations; that failure is counted already.
     await build(ROOT, { types: failed === 0 });
+    await buildApp(ROOT);
   } catch (error) {
     reportSetupError(error);
     failed++;
