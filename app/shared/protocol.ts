@@ -133,7 +133,20 @@ export type RunState =
       readonly curve: readonly LossPoint[];
       readonly notes: readonly string[];
     }
-  | { readonly kind: 'failed'; readonly message: string; readonly notes: readonly string[] };
+  | { readonly kind: 'failed'; readonly message: string; readonly notes: readonly string[] }
+  | InterruptedRun;
+
+/** A run that a reload, a closed tab or a crash broke off. `train()` goes on after its last whole epoch. */
+export interface InterruptedRun {
+  readonly kind: 'interrupted';
+  /** Whole epochs that were kept. */
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch: number;
+  readonly curve: readonly LossPoint[];
+  readonly notes: readonly string[];
+}
 
 export interface LossPoint {
   /** Steps since the run began, from 1; a fraction of an epoch is `step / stepsPerEpoch`. */
@@ -201,6 +214,13 @@ export interface Classified {
   readonly milliseconds: number;
 }
 
+/** A labelled picture to try a model on. */
+export interface SamplePicture {
+  readonly name: string;
+  readonly className: string;
+  readonly blob: Blob;
+}
+
 /** Where the network looked: a map over the square that it saw. */
 export interface CamResult {
   /** Of the class that is explained. */
@@ -251,11 +271,15 @@ export interface StudioApi {
   resume(): Promise<void>;
   /** Keeps the best epoch so far. */
   stop(): Promise<void>;
+  /** Forgets an interrupted run, so that `train()` starts anew. */
+  discardRun(): Promise<void>;
 
   /** While training goes on, with the weights of that moment. */
   classify(picture: Blob | ImageBitmap): Promise<Classified>;
   gradCam(picture: ImageId | Blob, className?: string): Promise<CamResult>;
   embeddingMap(): Promise<EmbeddingMap>;
+  /** Pictures of the sample that no training sees, a few a class; empty where the project is not the sample. */
+  samplePictures(): Promise<readonly SamplePicture[]>;
 
   /** `model.safetensors`, `model.json` and the report, zipped. */
   exportModel(): Promise<Blob>;
