@@ -14,6 +14,8 @@ export interface ImageInfo {
   readonly id: ImageId;
   /** File name, or path inside the folder or archive that it came in. */
   readonly name: string;
+  /** Where its folder (`val/…`, `test/…`) said that it is not to be learnt from; else the worker chooses by content. */
+  readonly part?: 'validation' | 'test';
 }
 
 export interface ClassInfo {
@@ -146,6 +148,8 @@ export interface InterruptedRun {
   readonly bestEpoch: number;
   readonly curve: readonly LossPoint[];
   readonly notes: readonly string[];
+  /** Why it cannot go on, so that `train()` starts anew: settings, images or base were changed. Null where it can. */
+  readonly anew: string | null;
 }
 
 export interface LossPoint {
@@ -194,6 +198,12 @@ export interface StorageState {
   readonly problem: string | null;
 }
 
+/** Pictures that are being read, checked and kept. */
+export interface AddingState {
+  readonly done: number;
+  readonly total: number;
+}
+
 /** All that the page shows. The worker sends the slices that changed. */
 export interface StudioState {
   readonly project: { readonly id: string; readonly name: string };
@@ -201,6 +211,8 @@ export interface StudioState {
   readonly device: DeviceState;
   readonly storage: StorageState;
   readonly classes: readonly ClassInfo[];
+  /** Null while none are being added. */
+  readonly adding: AddingState | null;
   readonly base: BaseState;
   readonly settings: Settings;
   readonly run: RunState;

@@ -16,6 +16,7 @@ export const state: Signals = {
   device: signal({ kind: 'opening' }),
   storage: signal({ usedBytes: null, quotaBytes: null, problem: null }),
   classes: signal([]),
+  adding: signal(null),
   base: signal({ kind: 'none' }),
   settings: signal(DEFAULT_SETTINGS),
   run: signal({ kind: 'idle' }),

@@ -10,6 +10,7 @@ export class StateKeeper {
     device: { kind: 'opening' },
     storage: { usedBytes: null, quotaBytes: null, problem: null },
     classes: [],
+    adding: null,
     base: { kind: 'none' },
     settings: DEFAULT_SETTINGS,
     run: { kind: 'idle' },
