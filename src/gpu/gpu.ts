@@ -193,6 +193,14 @@ export class Gpu {
   }
 
   /**
+   * Runs `fn` for its shapes and choices only: tensors have no memory and no values, nothing is recorded, compiled or
+   * uploaded, and what is made inside is of no use afterwards.
+   */
+  rehearse<T>(fn: () => T): T {
+    return this.#traced(new Trace(false), () => this.scope(fn, () => []));
+  }
+
+  /**
    * The commands that `fn` would record, in order, with the lifetimes of its temporaries; nothing runs and nothing is
    * allocated. `outputs` names the storages of the result that outlive it.
    * @throws UsageError when `fn` does what a replay could not repeat.

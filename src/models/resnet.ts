@@ -59,6 +59,11 @@ export interface ResNetOptions {
   readonly recompute?: Recompute;
 }
 
+/** Parts of the trunk that work at one resolution, in order. */
+export const STAGES = ['stem', 'layer1', 'layer2', 'layer3', 'layer4'] as const;
+
+export type StageName = (typeof STAGES)[number];
+
 /** All blocks, none, or those under these names: `stem`, `layer1`, `layer3.2`, … */
 export type Recompute = boolean | readonly string[];
 
@@ -236,15 +241,33 @@ export class ResNet extends Module {
 
   /** [N, H, W, 3] to the pooled features [N, numFeatures], f32 whatever the parts compute in. */
   forwardFeatures(x: Tensor): Tensor {
+    return this.#pool(this.forwardTo('layer4', x));
+  }
+
+  /** [N, H, W, 3] to what a stage gives, in the type that it computes in. */
+  forwardTo(stage: StageName, x: Tensor): Tensor {
     if (x.shape.length !== 4 || x.shape[3] !== 3) {
       throw new ShapeError(`${this.architecture}: input must be [N, H, W, 3], got ${formatShape(x.shape)}`);
     }
-    let y = this.#run('stem', (images) => this.#stem(images), x);
-    for (const stage of ['layer1', 'layer2', 'layer3', 'layer4'] as const) {
-      for (const [i, block] of this[stage].entries()) y = replace(y, this.#run(`${stage}.${i}`, (input) => block.forward(input), y));
+    return this.#stages(STAGES.slice(1, STAGES.indexOf(stage) + 1), this.#run('stem', (images) => this.#stem(images), x));
+  }
+
+  /** What a stage gave to the pooled features. `y` is not given back: it stays usable. */
+  forwardFrom(stage: StageName, y: Tensor): Tensor {
+    return this.#pool(this.#stages(STAGES.slice(STAGES.indexOf(stage) + 1), y, y), y);
+  }
+
+  #stages(stages: readonly StageName[], y: Tensor, kept?: Tensor): Tensor {
+    let at = y;
+    for (const [name, [block]] of this.parts()) {
+      if (stages.some((stage) => name.startsWith(`${stage}.`))) at = replace(at, this.#run(name, (input) => block.forward(input), at), kept);
     }
-    if (y.dtype === 'f16') y = replace(y, cast(y, 'f32'));
-    return flatten(replace(y, adaptiveAvgPool2d(y, [1, 1])));
+    return at;
+  }
+
+  #pool(y: Tensor, kept?: Tensor): Tensor {
+    const full = y.dtype === 'f16' ? replace(y, cast(y, 'f32'), kept) : y;
+    return flatten(replace(full, adaptiveAvgPool2d(full, [1, 1]), kept));
   }
 
   #stem(images: Tensor): Tensor {
@@ -272,8 +295,9 @@ export class ResNet extends Module {
   }
 }
 
-function replace(before: Tensor, after: Tensor): Tensor {
-  discard(after, before);
+/** The second instead of the first, which is given back unless it is `kept` or a gradient will ask for it. */
+function replace(before: Tensor, after: Tensor, kept?: Tensor): Tensor {
+  if (before !== kept) discard(after, before);
   return after;
 }
 
