@@ -251,6 +251,15 @@ export interface EmbeddingMap {
   readonly points: readonly { readonly id: ImageId; readonly classId: number; readonly x: number; readonly y: number }[];
 }
 
+/** Held-out pictures named by the model as it is and with its weights rounded to float16. */
+export interface HalfCheck {
+  readonly images: number;
+  readonly rightBefore: number;
+  readonly rightAfter: number;
+  /** Pictures that get another class. */
+  readonly changed: number;
+}
+
 export interface StudioApi {
   /** Opens storage, the last project and the device. `listener` gets the whole state first, then slices that changed. */
   open(listener: (patch: Partial<StudioState>) => void): Promise<void>;
@@ -293,10 +302,14 @@ export interface StudioApi {
   /** Pictures of the sample that no training sees, a few a class; empty where the project is not the sample. */
   samplePictures(): Promise<readonly SamplePicture[]>;
 
-  /** `model.safetensors`, `model.json` and the report, zipped. */
+  /** `model.safetensors`, `model.json`, how to load them, and the report, zipped. */
   exportModel(): Promise<Blob>;
-  /** One HTML file that classifies pictures offline. */
-  exportPage(): Promise<Blob>;
+  /** The report of the run that made the model: one HTML file. */
+  exportReport(): Promise<Blob>;
+  /** One HTML file that classifies pictures offline. With `half`, its weights are rounded to float16. */
+  exportPage(options?: { readonly half?: boolean }): Promise<Blob>;
+  /** What rounding the weights to float16 would change on held-out pictures; null where there are none. */
+  checkHalf(): Promise<HalfCheck | null>;
   /** Images, settings, model and the state of training, to open again here or on another machine. */
   exportProject(): Promise<Blob>;
   importProject(file: Blob): Promise<void>;

@@ -6,7 +6,7 @@ import { GraftError } from '../errors';
 import type { ImageCollection, SkippedImage } from '../data/collection';
 import { metricsOf } from '../report/metrics';
 import { renderReport, shownMistakes } from '../report/report';
-import { networkParts, type Comparison, type RunRecord } from '../report/runRecord';
+import { networkParts, trainingFacts, type Comparison, type RunRecord } from '../report/runRecord';
 import { saveModel } from '../node/modelDir';
 import { packageVersion } from '../node/packageRoot';
 import { thumbnail } from '../node/thumbnail';
@@ -46,8 +46,8 @@ export async function writeOutcome(dir: string, outcome: Outcome, { force }: { r
 /** The model first, as it is what cannot be made again. */
 async function writeFiles(dir: string, outcome: Outcome, force: boolean): Promise<void> {
   const { result, test } = outcome;
-  await saveModel(outcome.classifier, dir, { training: trainingOf(outcome), force });
   const run = runRecord(outcome);
+  await saveModel(outcome.classifier, dir, { training: trainingFacts(run), force });
   await writeFileAtomic(join(dir, 'metrics.json'), `${JSON.stringify(metricsOf(run), null, 1)}\n`);
   const pictures = new Map<string, string>();
   for (const { name, path } of shownMistakes({ result, test })) {
@@ -55,19 +55,6 @@ async function writeFiles(dir: string, outcome: Outcome, force: boolean): Promis
     if (picture !== undefined) pictures.set(name, picture);
   }
   await writeFileAtomic(join(dir, 'report.html'), renderReport(run, pictures));
-}
-
-/** For the model card. Nothing in it depends on the clock, so the same run gives the same card. */
-function trainingOf({ name, result, test, data }: Outcome): unknown {
-  const { recipe, history, bestEpoch, ended, validation, images, adapter } = result;
-  return {
-    graft: packageVersion(),
-    data: { name, classes: data.classes.length, ...images },
-    recipe, epochs: history.length, bestEpoch, ended,
-    validationAccuracy: validation?.accuracy ?? null,
-    testAccuracy: test?.accuracy ?? null,
-    adapter,
-  };
 }
 
 function runRecord({ classifier, data, name, skipped, notes, result, test, comparison }: Outcome): RunRecord {

@@ -63,3 +63,16 @@ export function networkParts(network: Module, trained: readonly string[]): Netwo
   }
   return [...parts].map(([name, total]) => ({ name, ...total }));
 }
+
+/** What a model card tells of a run. Nothing in it depends on the clock, so the same run gives the same card. */
+export function trainingFacts({ version, data, model, result, test }: RunRecord): unknown {
+  const { recipe, history, bestEpoch, ended, validation, images, adapter } = result;
+  return {
+    graft: version,
+    data: { name: data.name, classes: model.classes.length, ...images },
+    recipe, epochs: history.length, bestEpoch, ended,
+    validationAccuracy: validation?.accuracy ?? null,
+    testAccuracy: test?.accuracy ?? null,
+    adapter,
+  };
+}
