@@ -1,12 +1,16 @@
-/** The page's end of the worker: its state as signals, one a slice, and its methods. */
-import { signal, type Signal } from '@preact/signals';
+/** The page's end of the worker: its state as signals, one a slice, its methods, and what happens when it cannot start or dies. */
+import { batch, signal, type Signal } from '@preact/signals';
 import { proxy, wrap, type Remote } from 'comlink';
 import { DEFAULT_SETTINGS, type StudioApi, type StudioState } from '../shared/protocol';
+import { asSentence, notify } from '../ui/notices';
 
-const worker = new Worker(new URL('../worker/main.ts', import.meta.url), { type: 'module', name: 'graft' });
+export type SessionState =
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'open' }
+  /** The worker never started, or has ended: nothing can be asked of it until the page is loaded again. */
+  | { readonly kind: 'broken'; readonly title: string; readonly message: string };
 
-/** Every call is a message to the worker and resolves with its answer. */
-export const studio: Remote<StudioApi> = wrap<StudioApi>(worker);
+export const session = signal<SessionState>({ kind: 'opening' });
 
 type Signals = { readonly [K in keyof StudioState]: Signal<StudioState[K]> };
 
@@ -23,8 +27,72 @@ export const state: Signals = {
   usable: signal(false),
 };
 
-export function openSession(): Promise<void> {
-  return studio.open(proxy((patch: Partial<StudioState>) => {
+/** Also the name of a lock that the worker holds as long as it lives. */
+const workerName = `graft-${Date.now().toString(36)}-${performance.now().toString(36).replace('.', '')}`;
+const worker = startWorker();
+
+/** Every call is a message to the worker and resolves with its answer. */
+export const studio: Remote<StudioApi> = worker ? wrap<StudioApi>(worker) : withoutWorker();
+
+declare global {
+  /** A handle for tests and the curious: everything the page can do, and all that it knows. `await graft.studio.addSample()` */
+  var graft: { readonly studio: Remote<StudioApi>; readonly state: Signals };
+}
+globalThis.graft = { studio, state };
+
+/** Opens storage, project and device. Never rejects: `session` tells how it went. */
+export async function openSession(): Promise<void> {
+  if (session.value.kind === 'broken') return;
+  try {
+    await studio.open(proxy(receive));
+    if (session.value.kind !== 'opening') return;
+    session.value = { kind: 'open' };
+    void watchLife().catch(() => undefined); // without locks the page only learns less
+  } catch (error) {
+    breakOff('Graft could not open its storage', asSentence(error));
+  }
+}
+
+function receive(patch: Partial<StudioState>): void {
+  batch(() => {
     for (const [slice, value] of Object.entries(patch)) (state[slice as keyof StudioState] as Signal<unknown>).value = value;
-  }));
+  });
+}
+
+function startWorker(): Worker | null {
+  try {
+    const started = new Worker(new URL('../worker/main.ts', import.meta.url), { type: 'module', name: workerName });
+    started.addEventListener('error', (event) => {
+      event.preventDefault();
+      const reason = event.message ? asSentence(event.message) : 'Its script could not be loaded.';
+      // A worker lives on after an error that nobody caught; one that has not begun never will.
+      if (session.value.kind === 'open') notify({ kind: 'error', text: `The worker met an error that it did not expect: ${reason}` });
+      else breakOff('The worker could not start', `${reason} Graft computes in a module worker, which this browser or its settings may forbid. Load the page again; if that does not help, use a current Chrome, Edge, Safari or Firefox.`);
+    });
+    started.addEventListener('messageerror', () => notify({ kind: 'error', text: 'A message from the worker could not be read, so what is shown may be out of date. Load the page again.' }));
+    return started;
+  } catch (error) {
+    breakOff('The worker could not start', `${asSentence(error)} Use a current Chrome, Edge, Safari or Firefox.`);
+    return null;
+  }
+}
+
+/** No event tells of a worker that the browser ended (out of memory, for one), but the lock that it held becomes free. */
+async function watchLife(): Promise<void> {
+  const held = (await navigator.locks?.query())?.held ?? [];
+  if (!held.some(({ name }) => name === workerName)) return;
+  await navigator.locks.request(workerName, () => {
+    breakOff('The worker has ended', 'The browser ended the part of Graft that holds the project and computes, most likely for lack of memory. What was kept is still there: load the page again to go on after the last finished epoch. Fewer or smaller pictures, or a smaller batch, need less memory.');
+  });
+}
+
+function breakOff(title: string, message: string): void {
+  session.value = { kind: 'broken', title, message };
+}
+
+/** Refuses every call in words. */
+function withoutWorker(): Remote<StudioApi> {
+  return new Proxy({} as Remote<StudioApi>, {
+    get: (_, method) => (method === 'then' ? undefined : () => Promise.reject(new Error('the worker did not start, so this cannot be done; load the page again'))),
+  });
 }
