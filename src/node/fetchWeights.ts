@@ -7,6 +7,7 @@ import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraftError, WeightsError } from '../errors';
+import { connect, rangeOf, reasonOf } from '../weights/connection';
 import { publishedWeights } from '../weights/manifest';
 import type { PublishedWeights } from '../weights/manifest';
 import { cacheDir } from './cacheDir';
@@ -85,7 +86,7 @@ interface Job {
 async function download(job: Job): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await connect(job);
+      await request(job);
       return;
     } catch (error) {
       if (error instanceof GraftError) throw error;
@@ -98,70 +99,48 @@ async function download(job: Job): Promise<void> {
 }
 
 /** One connection: asks for what is missing, and appends it to the part file. */
-async function connect(job: Job): Promise<void> {
-  const { url, part, options } = job;
+async function request({ url, part, weights, options, byHand }: Job): Promise<void> {
   const have = await sizeOnDisk(part);
-  const stall = new AbortController();
-  const stallMs = options.stallMs ?? 60_000;
-  const giveUp = (): void => stall.abort(new Error(`nothing received for ${stallMs / 1000} s`));
-  let timer = setTimeout(giveUp, stallMs);
-  try {
-    const response = await fetch(url, {
-      signal: options.signal ? AbortSignal.any([options.signal, stall.signal]) : stall.signal,
-      headers: { 'accept-encoding': 'identity', ...(have > 0 ? { range: `bytes=${have}-` } : {}) },
-    });
+  const headers = { 'accept-encoding': 'identity', ...(have > 0 ? { range: `bytes=${have}-` } : {}) };
+  await connect(url, { signal: options.signal, stallMs: options.stallMs, headers }, async (response, chunks) => {
     if (response.status === 416 && have > 0) {
       // Nothing is missing, or what is here is no part of the file: the hash tells which.
-      await response.body?.cancel();
       if (response.headers.get('content-range') === `bytes */${have}`) return;
       await rm(part, { force: true });
       throw new Error('the part received before did not fit the file');
     }
     if (!response.ok || !response.body) {
-      await response.body?.cancel();
       // A server in trouble may recover; one that says no will say it again.
       if (response.status >= 500) throw new Error(`the server answers ${response.status}`);
-      throw new WeightsError(`${job.weights.file}: ${url} answers ${response.status} ${response.statusText}. ${job.byHand}`);
+      throw new WeightsError(`${weights.file}: ${url} answers ${response.status} ${response.statusText}. ${byHand}`);
     }
-    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
-    const start = response.status === 206 && range && Number(range[1]) === have ? have : 0;
+    const range = rangeOf(response);
+    const start = response.status === 206 && range?.start === have ? have : 0;
     if (response.status === 206 && start !== have) {
-      await response.body.cancel();
       await rm(part, { force: true });
       throw new Error('the server sent another part of the file than was asked for');
     }
-    const total = start > 0 ? Number(range?.[2]) || undefined : Number(response.headers.get('content-length')) || undefined;
-    const received = await append(job, response.body, start, total, () => {
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, stallMs);
-    });
+    const total = start > 0 ? range?.total : Number(response.headers.get('content-length')) || undefined;
+    const received = await append(part, chunks, start, (bytes) => options.onProgress?.({ file: weights.file, received: bytes, total }));
     if (total !== undefined && received !== total) throw new Error(`${received} of ${total} bytes received`);
-  } finally {
-    clearTimeout(timer);
-  }
+  });
 }
 
-/** Writes the body to the part file from byte `start`; returns the size reached. */
-async function append(job: Job, body: ReadableStream<Uint8Array>, start: number, total: number | undefined, onData: () => void): Promise<number> {
-  const { part, weights, options } = job;
+/** Writes the chunks to the part file from byte `start`; returns the size reached. */
+async function append(part: string, chunks: AsyncIterable<Uint8Array>, start: number, onReceived: (bytes: number) => void): Promise<number> {
   const handle = await onDisk(part, () => open(part, start > 0 ? 'r+' : 'w'));
-  const reader = body.getReader();
   let received = start;
   try {
-    for (;;) {
-      const { done: ended, value: chunk } = await reader.read();
-      if (ended) break;
-      onData();
+    for await (const chunk of chunks) {
       for (let done = 0; done < chunk.byteLength; ) {
         const { bytesWritten } = await onDisk(part, () => handle.write(chunk, done, chunk.byteLength - done, received + done));
         done += bytesWritten;
       }
       received += chunk.byteLength;
-      options.onProgress?.({ file: weights.file, received, total });
+      onReceived(received);
     }
     await onDisk(part, () => handle.sync());
   } finally {
-    await reader.cancel().catch(() => undefined);
     await handle.close();
   }
   return received;
@@ -196,12 +175,4 @@ async function exists(path: string): Promise<boolean> {
 
 async function sizeOnDisk(path: string): Promise<number> {
   return (await stat(path).catch(() => undefined))?.size ?? 0;
-}
-
-/** fetch() says only "fetch failed"; what failed is its cause. */
-function reasonOf(error: unknown): string {
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(inner instanceof Error)) return String(inner);
-  const code = 'code' in inner && typeof inner.code === 'string' ? inner.code : '';
-  return (code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? `no network, or the server's name is unknown: ${code}` : inner.message || code).split('\n')[0];
 }
