@@ -24,8 +24,14 @@ export class WeightsError extends GraftError {}
 /** Images, folders or labels that cannot be used. */
 export class DataError extends GraftError {}
 
-/** No adapter, a limit it lacks, a lost device, or an error WebGPU itself reported. */
+/** No adapter, a limit it lacks, or an error WebGPU itself reported. */
 export class DeviceError extends GraftError {}
+
+/** The device is gone (a driver reset, a crashed GPU process, `device.destroy()`), and all memory on it: open a new one. */
+export class DeviceLostError extends DeviceError {}
+
+/** There was no memory on the device, or more was asked for at once than it can give: less at a time may do. */
+export class OutOfMemoryError extends DeviceError {}
 
 /** An option or argument that is unknown or out of range. */
 export class UsageError extends GraftError {}

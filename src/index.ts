@@ -1,7 +1,8 @@
 /** Graft's public API, for browsers and Node alike. Importing it touches no GPU. */
 
 export {
-  DataError, DeviceError, DtypeError, GraftError, ShapeError, StateDictError, TrainingError, UsageError, WeightsError,
+  DataError, DeviceError, DeviceLostError, DtypeError, GraftError, OutOfMemoryError, ShapeError, StateDictError, TrainingError, UsageError,
+  WeightsError,
 } from './errors';
 
 // Device
@@ -76,6 +77,7 @@ export type { FeatureStore, Features } from './transfer/featureCache';
 export { fineTune } from './transfer/fineTune';
 export { load, type LoadBlobOptions } from './transfer/load';
 export { estimateMemory, type MemoryEstimate } from './transfer/memory';
+export { fineTuneWithRecovery, type Recovered, type RecoveryOptions } from './transfer/recovery';
 export { PRECISIONS, applyPrecision, precisionOf, type Precision } from './transfer/precision';
 export type {
   CheckpointStore, EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUse, Prediction, ProgressEvent, Recipe,

@@ -5,6 +5,7 @@ import type { Classifier } from './classifier';
 import { imageFeed, type Feed } from './feed';
 import { captures, type Passes } from './programs';
 import { preparePasses } from './training';
+import { Turns } from './turns';
 import type { Evaluation, Prediction, ProgressEvent } from './types';
 
 export interface EvaluateOptions {
@@ -33,21 +34,21 @@ export async function evaluate(classifier: Classifier, dataset: Dataset, options
   const { network, gpu } = classifier;
   const passes = await preparePasses(captures(gpu), classifier, (x) => network.forward(x), { images: feed.size, most: batchSize });
   try {
-    return await evaluateFeed(network.numClasses, feed, passes, signal);
+    return await evaluateFeed(network.numClasses, feed, passes, new Turns({ signal }));
   } finally {
     passes.dispose();
   }
 }
 
 /** The same over any feed, of logits that `passes` give; `count` is 0 when none of it can be read. */
-export async function evaluateFeed(classes: number, feed: Feed, passes: Passes, signal?: AbortSignal): Promise<Evaluation> {
+export async function evaluateFeed(classes: number, feed: Feed, passes: Passes, turns: Turns): Promise<Evaluation> {
   const confusion = Array.from({ length: classes }, () => Array<number>(classes).fill(0));
   const predictions: Prediction[] = [];
   let loss = 0;
   let hits = 0;
   const order = Array.from({ length: feed.size }, (_, i) => i);
   for await (const { inputs, items } of feed.batches(order, passes.most, 0)) {
-    if (signal?.aborted) break;
+    if (!(await turns.next())) break;
     const logits = await passes.run(items.length, inputs);
     items.forEach(({ name, path, label }, i) => {
       const probabilities = softmaxOf(logits.subarray(i * classes, (i + 1) * classes));
@@ -69,7 +70,8 @@ export async function evaluateFeed(classes: number, feed: Feed, passes: Passes, 
   return { count, loss: loss / Math.max(1, count), accuracy: hits / Math.max(1, count), confusion, predictions };
 }
 
-function softmaxOf(logits: Float32Array): Float64Array {
+/** Probabilities of one image's scores. */
+export function softmaxOf(logits: Float32Array): Float64Array {
   const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   const values = Float64Array.from(logits, (x) => Math.exp(x - top));
   const total = values.reduce((a, b) => a + b, 0);
@@ -77,7 +79,7 @@ function softmaxOf(logits: Float32Array): Float64Array {
 }
 
 /** Index of the largest value; the first of equals. */
-function argmax(values: ArrayLike<number>): number {
+export function argmax(values: ArrayLike<number>): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
   return best;

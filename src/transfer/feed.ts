@@ -12,6 +12,7 @@ import { trunkFingerprint } from './featureCache';
 import { trainsOnFeatures } from './plan';
 import { captures, type Passes } from './programs';
 import { prepareFeatures } from './training';
+import { Turns } from './turns';
 import type { FineTuneOptions, ProgressEvent, Recipe } from './types';
 
 export interface FeedBatch {
@@ -80,15 +81,22 @@ function featureFeed({ network }: Classifier, dataset: Dataset, features: Featur
   };
 }
 
+/** What `featuresOf` did: features by image hash, of every image that could be read. */
+export interface Computed {
+  readonly features: Features;
+  readonly computed: number;
+  readonly reused: number;
+}
+
 /**
- * Feeds of features for several datasets. What the store knows is reused; the rest is computed once and added to it.
- * Ends early, with what there is, when `signal` is aborted.
+ * The trunk's features of several datasets' images. What the store knows is reused; the rest is computed once and added
+ * to it. Ends early, with what there is, when `signal` is aborted.
  */
-async function featureFeeds(
+export async function featuresOf(
   classifier: Classifier,
   datasets: readonly Dataset[],
-  { store, microBatch, signal, onProgress }: { store?: FeatureStore; microBatch: number; signal?: AbortSignal; onProgress?: OnProgress },
-): Promise<{ feeds: Feed[]; computed: number; reused: number }> {
+  { store, microBatch, signal, turns = new Turns({ signal }), onProgress }: { store?: FeatureStore; microBatch: number; turns?: Turns; signal?: AbortSignal; onProgress?: OnProgress },
+): Promise<Computed> {
   const { network, preprocessing } = classifier;
   const fingerprint = store ? await trunkFingerprint(network.architecture, await network.stateDict((name) => !name.startsWith('fc.')), preprocessing) : '';
   const known = new Map(await store?.load(fingerprint));
@@ -108,7 +116,7 @@ async function featureFeeds(
       const images = imageFeed(classifier, dataset, { onProgress });
       passes ??= await prepareFeatures(captures(network.gpu), classifier, total - reused, microBatch);
       for await (const { inputs, items } of images.batches(missing, passes.most, 0)) {
-        if (signal?.aborted) break;
+        if (!(await turns.next())) break;
         const rows = await passes.run(items.length, inputs);
         items.forEach(({ hash }, i) => added.set(hash, rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures)));
         onProgress?.({ kind: 'features', done: reused + added.size, total, cached: reused });
@@ -120,20 +128,20 @@ async function featureFeeds(
   }
   if (added.size > 0) await store?.add(fingerprint, added);
   const all: Features = new Map([...known, ...added]);
-  return { feeds: datasets.map((dataset) => featureFeed(classifier, dataset, all)), computed: added.size, reused };
+  return { features: all, computed: added.size, reused };
 }
 
 /** Features where the trunk is frozen and the images never change, else the images. */
 export async function openFeeds(
   classifier: Classifier,
   data: ImageCollection,
-  { recipe, microBatch, options }: { readonly recipe: Recipe; readonly microBatch: number; readonly options: FineTuneOptions },
+  { recipe, microBatch, options, turns }: { readonly recipe: Recipe; readonly microBatch: number; readonly options: FineTuneOptions; readonly turns: Turns },
 ): Promise<Feeds> {
   const { augment, seed } = recipe;
   const { features: store, signal, onProgress } = options;
   if (trainsOnFeatures(classifier.network, recipe)) {
-    const { feeds, computed, reused } = await featureFeeds(classifier, [data.train, data.validation], { store, microBatch, signal, onProgress });
-    return { train: feeds[0], validation: feeds[1], features: { computed, reused } };
+    const { features, computed, reused } = await featuresOf(classifier, [data.train, data.validation], { store, microBatch, turns, signal, onProgress });
+    return { train: featureFeed(classifier, data.train, features), validation: featureFeed(classifier, data.validation, features), features: { computed, reused } };
   }
   return {
     train: imageFeed(classifier, data.train, { augment, seed, onProgress }),

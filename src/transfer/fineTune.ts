@@ -24,6 +24,7 @@ import { applyPlan, changingNames, checkPlan, heldNorms, recipeOf } from './plan
 import { applyPrecision, assertPrecision } from './precision';
 import { captures } from './programs';
 import { prepareTraining, type Training } from './training';
+import { Turns } from './turns';
 import type { EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUse, ProgressEvent, Recipe } from './types';
 
 /**
@@ -74,7 +75,7 @@ async function startWithin(classifier: Classifier, data: ImageCollection, recipe
     options.onProgress?.({ kind: 'memory', batchSize: recipe.batchSize, memory });
     network.recompute = memory.recompute;
     try {
-      return await Run.start(classifier, data, { recipe, memory, options, saved });
+      return await Run.start(classifier, data, { recipe, memory, options, turns: new Turns(options), saved });
     } catch (error) {
       const less = isOutOfMemory(error) ? nextManner(network, memory) : undefined;
       if (less === undefined) throw error;
@@ -90,6 +91,7 @@ interface Settings {
   readonly recipe: Recipe;
   readonly memory: MemoryUse;
   readonly options: FineTuneOptions;
+  readonly turns: Turns;
   readonly saved: Checkpoint | undefined;
 }
 
@@ -107,6 +109,7 @@ class Run {
   readonly #recipe: Recipe;
   readonly #memory: MemoryUse;
   readonly #options: FineTuneOptions;
+  readonly #turns: Turns;
   readonly #feeds: Feeds;
   readonly #optimizer: Optimizer;
   readonly #training: Training;
@@ -117,11 +120,12 @@ class Run {
   #bestEpoch = 0;
   #bestEvaluation: Evaluation | null = null;
 
-  private constructor(classifier: Classifier, { recipe, memory, options }: Settings, made: Made) {
+  private constructor(classifier: Classifier, { recipe, memory, options, turns }: Settings, made: Made) {
     this.#classifier = classifier;
     this.#recipe = recipe;
     this.#memory = memory;
     this.#options = options;
+    this.#turns = turns;
     this.#feeds = made.feeds;
     this.#optimizer = made.optimizer;
     this.#training = made.training;
@@ -131,14 +135,14 @@ class Run {
 
   static async start(classifier: Classifier, data: ImageCollection, settings: Settings): Promise<Run> {
     const { network, gpu } = classifier;
-    const { recipe, memory: { microBatch }, options, saved } = settings;
+    const { recipe, memory: { microBatch }, options, turns, saved } = settings;
     const changing = changingNames(network);
     const checkpointed = options.checkpoint !== undefined;
     const state = await network.stateDict((name) => checkpointed || changing.has(name));
     const items = [...data.train.items, ...data.validation.items].map(({ hash, label }) => [hash, label]);
     const origin = checkpointed ? await digest(JSON.stringify([items, classifier.preprocessing]), state) : '';
     if (saved) assertSameRun(saved, { recipe, classes: classifier.classes, data: origin });
-    const feeds = await openFeeds(classifier, data, { recipe, microBatch, options });
+    const feeds = await openFeeds(classifier, data, { recipe, microBatch, options, turns });
     const sizes = { train: feeds.train.size, validation: feeds.validation.size };
     if (sizes.train === 0 && !options.signal?.aborted) throw new DataError('fineTune: none of the training images could be read; see the skipped ones for why');
     const initial = new Map([...state].filter(([name]) => changing.has(name)));
@@ -210,19 +214,19 @@ class Run {
     const { signal } = this.#options;
     const { seed, batchSize, schedule, epochs, optimizer } = this.#recipe;
     const { train } = this.#feeds;
-    const began = performance.now();
+    const began = this.#turns.now();
     const { least, steps: trainSteps } = this.#training;
     const steps = Math.floor(train.size / batchSize) + (train.size % batchSize >= least ? 1 : 0);
     const meter = new LossMeter(this.#optimizer.steps, ({ loss, images, step }) => {
-      const imagesPerSecond = images / ((performance.now() - began) / 1000);
+      const imagesPerSecond = images / ((this.#turns.now() - began) / 1000);
       this.#report({ kind: 'step', epoch: epoch + 1, epochs, step, steps, loss, imagesPerSecond });
     });
     let step = 0;
     let trainLoss: number;
     try {
       for await (const { inputs, targets } of train.batches(shuffle(train.size, seed, epoch), batchSize, epoch)) {
-        if (signal?.aborted) break;
         if (targets.length < least) continue;
+        if (!(await this.#turns.next())) break;
         this.#optimizer.lr = rateAt(schedule, epoch * steps + step++, epochs * steps, optimizer.lr);
         await meter.add(await trainSteps.run(inputs, targets));
       }
@@ -234,7 +238,7 @@ class Run {
     if (step === 0) throw new DataError('fineTune: none of the training images could be read; see the skipped ones for why');
     const evaluation = await this.#evaluate();
     if (signal?.aborted) return false;
-    await this.#record(epoch, trainLoss, evaluation, (performance.now() - began) / 1000);
+    await this.#record(epoch, trainLoss, evaluation, (this.#turns.now() - began) / 1000);
     return true;
   }
 
@@ -243,7 +247,7 @@ class Run {
     const { validation } = this.#feeds;
     const passes = this.#training.evaluation;
     if (passes === undefined) return null;
-    const evaluation = await evaluateFeed(this.#classifier.network.numClasses, validation, passes, this.#options.signal);
+    const evaluation = await evaluateFeed(this.#classifier.network.numClasses, validation, passes, this.#turns);
     return evaluation.count > 0 ? evaluation : null;
   }
 

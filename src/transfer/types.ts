@@ -66,6 +66,17 @@ export interface FineTuneOptions {
   readonly checkpoint?: CheckpointStore;
   /** Continue from the checkpoint, if there is one. Default false. */
   readonly resume?: boolean;
+  /**
+   * Seconds between snapshots within an epoch, for a checkpoint. Default: one after each epoch, and one where a run is
+   * interrupted.
+   */
+  readonly checkpointEvery?: number;
+  /**
+   * Awaited before each step of training, each batch of features and each batch of validation. Training rests as long
+   * as it takes: for a pause, or for other work on the device, such as a prediction with the weights of that moment,
+   * which changes no bit of the result. An aborted signal ends the wait. What it takes counts for no epoch's time.
+   */
+  readonly betweenSteps?: () => void | Promise<void>;
   /** Stops cleanly at the next step when aborted; the best model so far is kept. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (event: ProgressEvent) => void;
