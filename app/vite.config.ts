@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
 import { repositoryFiles } from './plugins/repositoryFiles.ts';
+import { standalonePage } from './plugins/standalonePage.ts';
 
 const here = import.meta.dirname;
 
@@ -9,7 +10,7 @@ export default defineConfig({
   root: here,
   base: './',
   publicDir: false,
-  plugins: [repositoryFiles()],
+  plugins: [repositoryFiles(), standalonePage()],
   worker: { format: 'es' },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
