@@ -8,11 +8,21 @@ export interface Choosable {
   readonly id: string;
 }
 
+/** A problem that was computed. */
+export interface Launched {
+  readonly family: unknown;
+  readonly shape: unknown;
+  /** It is a part of another one's algorithm: a convolution may be made of products. */
+  readonly inner: boolean;
+}
+
 export class Choices {
   readonly #table = new Map<string, string>();
   readonly #made = new Map<string, Choosable>();
   #forced: ((id: string) => boolean) | undefined;
-  #observer: ((family: unknown, shape: unknown) => void) | undefined;
+  #observer: ((launched: Launched) => void) | undefined;
+  /** Launches that are going on. */
+  #depth = 0;
 
   /** The candidate id for each problem class, keyed `family class`. */
   get table(): ReadonlyMap<string, string> {
@@ -37,11 +47,11 @@ export class Choices {
     this.#made.clear();
   }
 
-  /** Runs `fn` and returns what was launched in it, in order and with repeats, also in a dry run (`Gpu.precompile`). */
-  observe(fn: () => void): { readonly family: unknown; readonly shape: unknown }[] {
+  /** Runs `fn` and returns what was launched in it, in order and with repeats, also in a dry run (`Gpu.rehearse`). */
+  observe(fn: () => void): Launched[] {
     const before = this.#observer;
-    const seen: { family: unknown; shape: unknown }[] = [];
-    this.#observer = (family, shape) => seen.push({ family, shape });
+    const seen: Launched[] = [];
+    this.#observer = (launched) => seen.push(launched);
     try {
       fn();
     } finally {
@@ -50,9 +60,15 @@ export class Choices {
     return seen;
   }
 
-  /** Tells the observer, if any, of a launch. */
-  note(family: unknown, shape: unknown): void {
-    this.#observer?.(family, shape);
+  /** Runs `launch`, which computes a problem, and tells the observer, if any. */
+  launching(family: unknown, shape: unknown, launch: () => void): void {
+    this.#observer?.({ family, shape, inner: this.#depth > 0 });
+    this.#depth++;
+    try {
+      launch();
+    } finally {
+      this.#depth--;
+    }
   }
 
   /** The candidate for a problem. `problem` names it exactly; `offer` and `problemClass` are asked the first time only. */

@@ -28,6 +28,12 @@ export function observeProblems(gpu: Gpu, work: () => void): Problem[] {
   return byWork([...found.values()]);
 }
 
+/** Multiplications and additions that `work` asks for, by the plain methods, also in a dry run. */
+export function countOperations(gpu: Gpu, work: () => void): number {
+  const launched = gpu.choices.observe(work).filter(({ inner }) => !inner);
+  return launched.reduce((sum, { family, shape }) => sum + (family as AnyFamily).operations(shape), 0);
+}
+
 /** One list of several, each class once. */
 export function mergeProblems(lists: readonly (readonly Problem[])[]): Problem[] {
   const merged = new Map<string, Problem>();

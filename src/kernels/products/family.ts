@@ -28,13 +28,7 @@ export interface Family<S, O extends { readonly out: Tensor }> {
 
 /** Computes a problem with the algorithm that this adapter prefers. */
 export function launch<S, O extends { readonly out: Tensor }>(family: Family<S, O>, gpu: Gpu, shape: S, operands: O): void {
-  gpu.choices.note(family, shape);
   const problem = `${family.name} ${JSON.stringify(shape)}`;
-  gpu.choices
-    .pick(
-      problem,
-      () => `${family.name} ${family.classOf(shape)}`,
-      () => family.candidates(gpu, shape),
-    )
-    .run(operands);
+  const offer = (): readonly Candidate<O>[] => family.candidates(gpu, shape);
+  gpu.choices.launching(family, shape, () => gpu.choices.pick(problem, () => `${family.name} ${family.classOf(shape)}`, offer).run(operands));
 }
