@@ -5,6 +5,7 @@ import { confirmed } from '../../ui/dialog';
 import { InfoIcon, PlayIcon } from '../../ui/icons';
 import { attempt, notify } from '../../ui/notices';
 import { state, studio } from '../session';
+import { Announcements } from './train/announcements';
 import { EndedRun, FailedRun, InterruptedRunView } from './train/ended';
 import { LiveRunView } from './train/live';
 import { readiness } from './train/readiness';
@@ -17,6 +18,7 @@ export function TrainSection() {
   const running = run.kind === 'running';
   return (
     <Section id="train" title="Train" lead={planWords(state.settings.value.plan)}>
+      <Announcements />
       {run.kind === 'running' && <LiveRunView run={run} />}
       {run.kind === 'ended' && <EndedRun run={run} />}
       {run.kind === 'failed' && <FailedRun run={run} />}

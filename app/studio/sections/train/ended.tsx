@@ -1,24 +1,26 @@
 /** What is left of a run: how it went, in words and curves; or where it was broken off. */
-import { counted, percent } from '../../../../src/report/format';
+import { percent } from '../../../../src/report/format';
 import { WarningIcon } from '../../../ui/icons';
 import type { InterruptedRun, RunState } from '../../../shared/protocol';
 import { Curves } from './curves';
+import { Facts } from './facts';
 import { RunNotes } from './notes';
-import { outcomeOf } from './words';
+import { epochWords, outcomeOf } from './words';
 
 export function EndedRun({ run }: { readonly run: Extract<RunState, { kind: 'ended' }> }) {
-  const { accuracy, certainty, sentences, warned } = outcomeOf(run);
+  const { accuracy, certainty, sentences, warning, facts } = outcomeOf(run);
   const { result: { history, bestEpoch }, curve, notes } = run;
   return (
     <div class="train-live">
-      <div class="train-outcome" role="status">
+      <div class="train-outcome">
         {accuracy !== null && <p class="train-accuracy"><b class="number">{accuracy}</b> <span>accuracy</span></p>}
         <div class="train-sentences">
-          {warned && <p class="train-warning"><WarningIcon size={18} />{sentences.find((sentence) => sentence.startsWith('It broke off')) ?? 'Nothing new was learned.'}</p>}
+          {warning !== null && <p class="train-warning"><WarningIcon size={18} />{warning}</p>}
           <p>{certainty}</p>
           <p class="quiet">{sentences.join(' ')}</p>
         </div>
       </div>
+      <Facts facts={facts} />
       <RunNotes notes={notes} />
       <Curves curve={curve} history={history} bestEpoch={bestEpoch} />
     </div>
@@ -38,8 +40,8 @@ export function InterruptedRunView({ run: { epoch, epochs, history, bestEpoch, c
   const best = history.find((record) => record.epoch === bestEpoch);
   return (
     <div class="train-live">
-      <p role="status">
-        Training was broken off, by a reload or a closed tab. {epoch > 0 ? `${counted(epoch, 'whole epoch')} of ${epochs} ${epoch === 1 ? 'is' : 'are'} kept` : 'No whole epoch was kept'}
+      <p>
+        Training was broken off, by a reload or a closed tab. {epoch > 0 ? `${epoch} of ${epochWords(epochs)} ${epoch === 1 ? 'is' : 'are'} kept` : 'No whole epoch was kept'}
         {best && best.validationAccuracy !== null && `, the best with ${percent(best.validationAccuracy)} accuracy`}. Going on gives the same result as an unbroken run.
       </p>
       <RunNotes notes={notes} />

@@ -17,6 +17,7 @@ export function plot(box: HTMLElement, first: ChartModel, onCursor: (at: number 
   const chart = new uPlot({
     width: Math.max(120, box.clientWidth),
     height: HEIGHT,
+    padding: [20, 14, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 8 } },
     scales: { x: { time: false, range: (_, low, high) => rangeOfSteps(low, high) }, y: { range: (_, low, high) => rangeOfValues(low, high, model.range) } },
@@ -115,12 +116,12 @@ function tick(value: number, { format, range }: ChartModel): string {
   return range ? `${Math.round(value * 100)} %` : format(value);
 }
 
-/** A line, under the curves, at the epoch that is kept. */
+/** A line, under the curves, at the epoch that is kept, and its words above. */
 function mark(self: uPlot, { marked }: ChartModel, colours: Colours): void {
   if (!marked) return;
   const { ctx, bbox } = self;
   const x = Math.round(self.valToPos(marked.x, 'x', true)) + 0.5;
-  const right = x > bbox.left + bbox.width * 0.7;
+  const side = x > bbox.left + bbox.width * 0.85 ? 'right' : x < bbox.left + bbox.width * 0.15 ? 'left' : 'center';
   ctx.save();
   ctx.strokeStyle = colours.mark;
   ctx.fillStyle = colours.quiet;
@@ -131,8 +132,8 @@ function mark(self: uPlot, { marked }: ChartModel, colours: Colours): void {
   ctx.lineTo(x, bbox.top + bbox.height);
   ctx.stroke();
   ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-  ctx.textAlign = right ? 'right' : 'left';
-  ctx.textBaseline = 'top';
-  ctx.fillText(marked.label, x + (right ? -5 : 5) * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
+  ctx.textAlign = side;
+  ctx.textBaseline = 'bottom';
+  ctx.fillText(marked.label, x, bbox.top - 3 * devicePixelRatio);
   ctx.restore();
 }

@@ -31,36 +31,40 @@ export interface Outcome {
   readonly accuracy: string | null;
   /** Under it: of how many pictures, and how sure that is. */
   readonly certainty: string;
-  /** A sentence each. */
+  /** How it ended and what was kept, a sentence each. */
   readonly sentences: readonly string[];
-  /** True when it ended otherwise than planned. */
-  readonly warned: boolean;
+  /** Why it broke off, or that nothing came of it; null when it went as planned. */
+  readonly warning: string | null;
+  readonly facts: readonly (readonly [string, string])[];
 }
 
 export function outcomeOf({ result, validation }: Extract<RunState, { kind: 'ended' }>): Outcome {
-  const { recipe, history, bestEpoch, ended, reason, parameters, features, images, seconds, peakBytes, batchNorm, memory } = result;
+  const { recipe, history, bestEpoch, ended, reason } = result;
   const sentences: string[] = [];
-  if (validation && validation.count > 0) {
-    const guess = commonestShare(validation);
-    sentences.push(`Always naming the most frequent class would be right ${percent(guess)} of the time.`);
-  }
-  sentences.push({
-    finished: `All ${counted(recipe.epochs, 'epoch')} were run.`,
-    early: `It ended early, after ${history.length} of ${counted(recipe.epochs, 'epoch')}: ${recipe.patience} in a row were no better.`,
-    interrupted: `You stopped it after ${counted(history.length, 'whole epoch')} of ${recipe.epochs}.`,
-    diverged: `It broke off: ${reason ?? 'the loss was no longer a number'}.`,
-  }[ended]);
-  if (bestEpoch > 0) {
-    sentences.push(validation ? `Kept is epoch ${bestEpoch}, the best on the held-out pictures.` : `Kept is epoch ${bestEpoch}, the last.`);
-  } else {
-    sentences.push('No epoch was finished, so the network is as it was before.');
-  }
-  const { trainable, frozen } = parameters;
-  sentences.push(`It learned from ${counted(images.train, 'picture')} in ${duration(seconds)}. ${count(trainable.elements)} parameters were trained, ${count(frozen.elements)} stayed as they were.`);
-  if (features) sentences.push(`Features of the frozen part were computed for ${counted(features.computed, 'picture')}${features.reused > 0 ? ` and taken from before for ${count(features.reused)}` : ''}.`);
-  else if (batchNorm.held > 0 && batchNorm.held < batchNorm.total) sentences.push(`${batchNorm.held} of ${batchNorm.total} batch norms kept their statistics.`);
-  sentences.push(`At most ${bytes(peakBytes)} of GPU memory were in use${memory.microBatch < recipe.batchSize ? `, ${memory.microBatch} pictures at a time` : ''}.`);
-  return { ...judged(validation), sentences, warned: ended === 'diverged' || bestEpoch === 0 };
+  if (validation && validation.count > 0) sentences.push(`Always naming the most frequent class would be right for ${percent(commonestShare(validation))} of them.`);
+  if (ended === 'finished') sentences.push(`All ${epochWords(recipe.epochs)} were run.`);
+  if (ended === 'early') sentences.push(`It ended early, after ${history.length} of ${epochWords(recipe.epochs)}: ${recipe.patience} in a row were no better.`);
+  if (ended === 'interrupted') sentences.push(`You stopped it after ${history.length} of ${epochWords(recipe.epochs)}.`);
+  if (bestEpoch > 0) sentences.push(validation ? `Kept is epoch ${bestEpoch}, the best on the held-out pictures.` : `Kept is epoch ${bestEpoch}.`);
+  const warning = ended === 'diverged' ? `Training broke off: ${reason ?? 'the loss was no longer a number'}.` : bestEpoch === 0 ? 'No epoch was finished, so the network is as it was before.' : null;
+  return { ...judged(validation), sentences, warning, facts: factsOf(result) };
+}
+
+/** `1 epoch`, `20 epochs`. */
+export function epochWords(epochs: number): string {
+  return `${count(epochs)} ${epochs === 1 ? 'epoch' : 'epochs'}`;
+}
+
+function factsOf({ recipe, parameters: { trainable, frozen }, features, images, seconds, peakBytes, batchNorm, memory }: Extract<RunState, { kind: 'ended' }>['result']): Outcome['facts'] {
+  return [
+    ['Learned from', counted(images.train, 'picture')],
+    ['Took', duration(seconds)],
+    ['Trained', counted(trainable.elements, 'parameter')],
+    ['Left as it was', frozen.elements === 0 ? 'nothing' : counted(frozen.elements, 'parameter')],
+    ...(features ? [['Features', `${count(features.computed)} computed${features.reused > 0 ? `, ${count(features.reused)} kept from before` : ''}`] as const] : [['Batch norms', `${batchNorm.held} of ${batchNorm.total} held`] as const]),
+    ['GPU memory', `at most ${bytes(peakBytes)}`],
+    ...(memory.microBatch < recipe.batchSize ? [['At a time', counted(memory.microBatch, 'picture')] as const] : []),
+  ];
 }
 
 function judged(validation: Extract<RunState, { kind: 'ended' }>['validation']): Pick<Outcome, 'accuracy' | 'certainty'> {
