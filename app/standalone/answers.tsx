@@ -16,7 +16,7 @@ export function Answers({ answers }: { readonly answers: readonly Answer[] }) {
         {answers.slice(0, all ? undefined : SHOWN).map(({ name, probability }) => (
           <li key={name}>
             <span class="answers-name">{name}</span>
-            <span class="answers-track" aria-hidden="true"><span style={{ width: `${(probability * 100).toFixed(2)}%` }} /></span>
+            <span class="answers-track" aria-hidden="true"><span style={{ width: `${(probability * 100).toFixed(3)}%` }} /></span>
             <span class="number">{percent(probability)}</span>
           </li>
         ))}
