@@ -3,5 +3,7 @@ import { render } from 'preact';
 import { openSession } from './session';
 import { App } from './app';
 
-render(<App />, document.getElementById('app') as HTMLElement);
+const root = document.getElementById('app') as HTMLElement;
+root.textContent = ''; // what it says until scripts run
+render(<App />, root);
 void openSession();

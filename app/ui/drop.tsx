@@ -38,37 +38,36 @@ export function FileButton({ onFiles, children, accept, folder, single, class: n
   );
 }
 
-export interface DropTargetProps {
-  readonly onFiles: (files: IncomingFile[]) => void;
-  readonly children: ComponentChildren;
-  readonly class?: string;
-  readonly id?: string;
+export interface DropOptions {
+  readonly accepts: (transfer: DataTransfer) => boolean;
+  /** In the event's handler: what the transfer carries is gone when it returns. */
+  readonly onDrop: (transfer: DataTransfer) => void;
 }
 
-/** An area that files can be dropped on; while they hover over it, it has the class `drop-over`. */
-export function DropTarget({ onFiles, children, class: name = '', id }: DropTargetProps) {
+/** Makes an element one to drop on: spread `handlers` on it. `over` while something hovers over it that it would take. */
+export function useDrop({ accepts, onDrop }: DropOptions) {
   const [over, setOver] = useState(false);
   const depth = useRef(0); // entering a child leaves the parent
-  const enter = (by: 1 | -1) => (event: DragEvent): void => {
-    if (!carriesFiles(event.dataTransfer)) return;
+  const taken = ({ dataTransfer }: DragEvent): DataTransfer | null => (dataTransfer && accepts(dataTransfer) ? dataTransfer : null);
+  const move = (by: 1 | -1) => (event: DragEvent): void => {
+    if (!taken(event)) return;
     depth.current = Math.max(0, depth.current + by);
     setOver(depth.current > 0);
   };
-  return (
-    <div
-      id={id} class={`${name}${over ? ' drop-over' : ''}`} onDragEnter={enter(1)} onDragLeave={enter(-1)}
-      onDragOver={(event) => { if (carriesFiles(event.dataTransfer)) event.preventDefault(); }}
-      onDrop={(event) => {
-        depth.current = 0;
-        setOver(false);
-        if (!carriesFiles(event.dataTransfer) || event.defaultPrevented) return;
-        event.preventDefault(); // also tells the areas around this one that it is done
-        void filesOfTransfer(event.dataTransfer).then((files) => { if (files.length > 0) onFiles(files); });
-      }}
-    >
-      {children}
-    </div>
-  );
+  const handlers = {
+    onDragEnter: move(1),
+    onDragLeave: move(-1),
+    onDragOver: (event: DragEvent): void => { if (taken(event)) event.preventDefault(); },
+    onDrop: (event: DragEvent): void => {
+      depth.current = 0;
+      setOver(false);
+      const transfer = taken(event);
+      if (!transfer || event.defaultPrevented) return;
+      event.preventDefault(); // also tells the areas around this one that it is done
+      onDrop(transfer);
+    },
+  };
+  return { over, handlers };
 }
 
 export interface DropZoneProps {
@@ -89,8 +88,12 @@ export interface DropZoneProps {
 
 /** A framed area to drop on, with buttons for those who do not drag. */
 export function DropZone({ onFiles, title, hint, accept, folder, single, button = 'Choose files', compact, children }: DropZoneProps) {
+  const { over, handlers } = useDrop({
+    accepts: carriesFiles,
+    onDrop: (transfer) => void filesOfTransfer(transfer).then((files) => { if (files.length > 0) onFiles(files); }),
+  });
   return (
-    <DropTarget class={`drop-zone${compact ? ' compact' : ''}`} onFiles={onFiles}>
+    <div class={`drop-zone${compact ? ' compact' : ''}${over ? ' drop-over' : ''}`} {...handlers}>
       <span class="drop-icon"><UploadIcon size={compact ? 20 : 28} /></span>
       <div class="drop-words">
         <p class="drop-title">{title}</p>
@@ -101,6 +104,6 @@ export function DropZone({ onFiles, title, hint, accept, folder, single, button 
         {folder && <FileButton onFiles={onFiles} folder><FolderIcon size={18} />Choose a folder</FileButton>}
         {children}
       </div>
-    </DropTarget>
+    </div>
   );
 }

@@ -1,0 +1,62 @@
+/** Files on their way into the project: what each is, which class it is for, and the report of what became of them. */
+import { signal } from '@preact/signals';
+import type { AddReport, IncomingFile } from '../../../shared/protocol';
+import { count } from '../../../ui/format';
+import { attempt, notify } from '../../../ui/notices';
+import { state, studio } from '../../session';
+
+/** What the last files came to, where that needs more than a word. */
+export const lastReport = signal<AddReport | null>(null);
+
+/** Pictures that came without a folder, until someone says which class they are. */
+export const undecided = signal<readonly IncomingFile[] | null>(null);
+
+const WEIGHTS = /\.(safetensors|pth|pt|bin)$/i;
+const PROJECT = /\.graft(\.zip)?$/i;
+const ARCHIVE = /\.zip$/i;
+
+/** For file dialogs that choose pictures. */
+export const PICTURES = 'image/*,.zip,application/zip';
+
+/** Files dropped somewhere on the page: weights become the base, projects are opened, pictures are added. */
+export async function takeFiles(files: readonly IncomingFile[]): Promise<void> {
+  const project = files.length === 1 && PROJECT.test(files[0].path) ? files[0] : undefined;
+  if (project) {
+    const opened = await attempt(async () => {
+      await studio.importProject(project.blob);
+      return true;
+    });
+    if (opened) notify({ kind: 'info', text: `Opened “${state.project.value.name}” from a file.` });
+    return;
+  }
+  if (files.some(({ path }) => WEIGHTS.test(path))) {
+    await attempt(studio.chooseBase({ kind: 'files', files: files.filter(({ path }) => WEIGHTS.test(path) || /\.json$/i.test(path)).map(asFile) }));
+    return;
+  }
+  const loose = files.filter(({ path }) => !path.includes('/') && !ARCHIVE.test(path));
+  const sorted = files.filter((file) => !loose.includes(file));
+  if (sorted.length > 0) await addFiles(sorted, null);
+  if (loose.length > 0) undecided.value = loose;
+}
+
+/** Adds pictures, and says what became of them. Returns how many were added. */
+export async function addFiles(files: readonly IncomingFile[], classId: number | null): Promise<number> {
+  return tell(await attempt(studio.addFiles([...files], classId)));
+}
+
+export async function addSample(): Promise<void> {
+  tell(await attempt(studio.addSample()));
+}
+
+function tell(report: AddReport | undefined): number {
+  if (!report) return 0;
+  const { added, duplicates, skipped } = report;
+  const plain = duplicates.length === 0 && skipped.length === 0;
+  lastReport.value = plain ? null : report;
+  if (plain) notify({ kind: 'info', text: added === 0 ? 'There was no picture in that.' : `Added ${count(added, 'picture')}.` });
+  return added;
+}
+
+export function asFile({ path, blob }: IncomingFile): File {
+  return blob instanceof File ? blob : new File([blob], path.slice(path.lastIndexOf('/') + 1));
+}
