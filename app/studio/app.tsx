@@ -69,7 +69,7 @@ function Device() {
         const { vendor, architecture, description, software } = device.adapter;
         const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'GPU';
         return software
-          ? { label: 'software adapter', kind: 'warn', title: `${name}: the processor computes, which is slow. With a GPU and its driver this is many times faster.` }
+          ? { label: 'software', kind: 'warn', title: `${name}: the processor computes, which is slow. With a GPU and its driver this is many times faster.` }
           : { label: name, title: device.float16 ? 'Computes in float32, and in float16 where that is chosen' : 'Computes in float32' };
       }
     }

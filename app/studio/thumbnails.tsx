@@ -41,21 +41,19 @@ export function Thumbnail({ id, alt, class: name = '' }: ThumbnailProps) {
 
 /** An object URL of the image's small picture, or why there is none; null while it is on its way, and for a null id. */
 export function useThumbnail(id: ImageId | null): Loaded {
-  const entry = useRef<Entry | null>(null);
-  const [, redraw] = useState<Loaded>(null);
+  const [loaded, setLoaded] = useState<Loaded>(null);
   useEffect(() => {
     if (id === null) return undefined;
     const taken = take(id);
-    entry.current = taken;
-    const stop = taken.loaded.subscribe(redraw);
+    const stop = taken.loaded.subscribe(setLoaded);
     return () => {
       stop();
-      entry.current = null;
+      setLoaded(null); // its picture may be let go
       taken.users--;
       sweep();
     };
   }, [id]);
-  return id === null ? null : (entry.current?.loaded.peek() ?? null);
+  return id === null ? null : loaded;
 }
 
 function take(id: ImageId): Entry {

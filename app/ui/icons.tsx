@@ -43,3 +43,4 @@ export const InfoIcon = icon('M12 20.5a8.5 8.5 0 1 0 0-17 8.5 8.5 0 0 0 0 17zM12
 export const UndoIcon = icon('M8 5L4 9l4 4M4 9h10a5.5 5.5 0 0 1 0 11h-4');
 export const ChipIcon = icon('M7 7h10v10H7zM10 3.5V7M14 3.5V7M10 17v3.5M14 17v3.5M3.5 10H7M3.5 14H7M17 10h3.5M17 14h3.5');
 export const StackIcon = icon('M12 4l8.5 4.5L12 13 3.5 8.5zM4.5 13L12 17l7.5-4M4.5 16.8l7.5 4 7.5-4');
+export const LockIcon = icon('M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3');

@@ -45,7 +45,7 @@ function NewClass() {
       <Field label="New class" error={taken ? 'There is a class of this name already.' : null}>
         {(props) => <input class="input" {...props} value={name} placeholder="What is on its pictures" maxLength={120} disabled={session.value.kind !== 'open'} onInput={(event) => setName(event.currentTarget.value)} />}
       </Field>
-      <button type="submit" class="button" disabled={name.trim() === '' || taken}><PlusIcon size={18} />Add the class</button>
+      <button type="submit" class="button" disabled={name.trim() === '' || taken}><PlusIcon size={18} />Add</button>
     </form>
   );
 }
