@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { backward } from '../src/autograd/backward';
 import { noGrad } from '../src/autograd/op';
 import { crossEntropy } from '../src/autograd/ops/loss';
-import { DeviceError } from '../src/errors';
+import { DeviceError, DeviceLostError, OutOfMemoryError } from '../src/errors';
 import { defaultGpu, openGpu } from '../src/gpu/device';
 import type { Gpu } from '../src/gpu/gpu';
 import { Kernel } from '../src/gpu/kernel';
@@ -13,7 +13,7 @@ import { f32 } from '../src/hostTensor';
 import { add } from '../src/kernels/binary';
 import { createModel, type ResNet } from '../src/models/resnet';
 import { Optimizer, type OptimizerOptions } from '../src/optim/optimizer';
-import { Tensor, keep, scope } from '../src/tensor';
+import { Tensor, capture, keep, scope } from '../src/tensor';
 import { seededInputs } from '../src/weights/seeded';
 
 let gpu: Gpu;
@@ -223,7 +223,9 @@ describe('errors of WebGPU', () => {
       void t.storage.buffer;
       held.push(t);
     }
-    await expect(small.sync()).rejects.toThrow(/allocating .* MB \(.* MB in use\)/);
+    const failed = await small.sync().catch((error: Error) => error);
+    expect(failed).toBeInstanceOf(OutOfMemoryError);
+    expect((failed as Error).message).toMatch(/allocating .* MB \(.* MB in use\)/);
     for (const t of held) t.dispose();
     expect(small.memory().liveBytes).toBe(0);
     small.trim();
@@ -233,9 +235,9 @@ describe('errors of WebGPU', () => {
   it('of a device that is gone are exceptions, not hangs', async () => {
     const other = await openGpu();
     const t = Tensor.fromArray(other, [2], [1, 2]);
-    other.destroy();
-    await expect(t.toArray()).rejects.toThrow(DeviceError);
-    await other.device.lost;
+    other.device.destroy();
+    await expect(t.toArray()).rejects.toThrow(DeviceLostError);
+    expect(other.lost).toBe(true);
     await expect(t.toArray()).rejects.toThrow(/device was lost/);
     expect(() => add(t, t)).toThrow(/device was lost.*open a new one/);
     await expect(other.sync()).rejects.toThrow(/device was lost/);
@@ -246,7 +248,52 @@ describe('errors of WebGPU', () => {
     const t = Tensor.fromArray(other, [2], [1, 2]);
     add(t, t).dispose();
     other.device.destroy();
-    await expect(other.sync()).rejects.toThrow(DeviceError);
+    await expect(other.sync()).rejects.toThrow(DeviceLostError);
+  });
+  it('of a device that is gone end every wait, whatever the driver leaves unsettled', async () => {
+    for (const stuck of ['mapAsync', 'onSubmittedWorkDone', 'popErrorScope', 'createComputePipelineAsync']) {
+      const other = await openGpu();
+      const { device } = other;
+      const t = Tensor.fromArray(other, [2], [1, 2]);
+      const never = (): Promise<never> => new Promise(() => undefined);
+      if (stuck === 'mapAsync') {
+        const create = device.createBuffer.bind(device);
+        device.createBuffer = (descriptor) => Object.assign(create(descriptor), { mapAsync: never });
+      } else if (stuck === 'onSubmittedWorkDone') {
+        device.queue.onSubmittedWorkDone = never;
+      } else {
+        Object.assign(device, { [stuck]: never });
+      }
+      const waiting = stuck === 'onSubmittedWorkDone' ? other.sync() : stuck === 'createComputePipelineAsync' ? capture(other, () => add(t, t)) : t.toArray();
+      setTimeout(() => device.destroy(), 20);
+      await expect(waiting, stuck).rejects.toThrow(DeviceLostError);
+    }
+  });
+  it('tell that the device was lost where the failure comes before the reason', async () => {
+    const other = await openGpu();
+    const { device } = other;
+    const t = Tensor.fromArray(other, [2], [1, 2]);
+    const create = device.createBuffer.bind(device);
+    device.createBuffer = (descriptor) => Object.assign(create(descriptor), {
+      mapAsync: () => {
+        setTimeout(() => device.destroy(), 50);
+        return Promise.reject(new Error('the map was aborted'));
+      },
+    });
+    await expect(t.toArray()).rejects.toThrow(DeviceLostError);
+  });
+  it('of a Gpu that was destroyed say so, and that nothing was lost', async () => {
+    const other = await openGpu();
+    const t = Tensor.fromArray(other, [2], [1, 2]);
+    const waiting = other.sync();
+    other.destroy();
+    for (const failed of [await waiting.catch((error: Error) => error), await t.toArray().catch((error: Error) => error)]) {
+      expect(failed).toBeInstanceOf(DeviceError);
+      expect(failed).not.toBeInstanceOf(DeviceLostError);
+      expect((failed as Error).message).toMatch(/the Gpu was destroyed; open a new one/);
+    }
+    await other.device.lost;
+    expect(other.lost).toBe(false);
   });
   it('leave no reading buffer behind', async () => {
     const t = Tensor.fromArray(gpu, [2], [1, 2]);

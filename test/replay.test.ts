@@ -433,7 +433,7 @@ describe('a capture', () => {
     const x = Tensor.fromArray(other, [2], [1, 2]);
     const captured = await capture(other, () => add(x, x));
     captured.replay();
-    other.destroy();
+    other.device.destroy();
     await other.device.lost;
     expect(() => captured.replay()).toThrow(/device was lost/);
     await expect(capture(other, () => add(x, x))).rejects.toThrow(/device was lost/);

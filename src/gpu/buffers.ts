@@ -4,7 +4,7 @@
  * A released buffer may be handed out again at once: the queue runs commands in order, so whoever gets it next writes
  * it after every earlier reader. Nothing is cleared; each kernel writes all of its output.
  */
-import { DeviceError } from '../errors';
+import { DeviceError, OutOfMemoryError } from '../errors';
 
 /** Usage of every pooled buffer; one kind, so that any of them fits any tensor. */
 const STORAGE = 0x80 | 0x04 | 0x08; // GPUBufferUsage.STORAGE | COPY_SRC | COPY_DST, spelled out: no GPU global in Node
@@ -35,6 +35,18 @@ export class Storage {
     if (this.#buffer) return this.#buffer;
     if (this.#released) throw new DeviceError('a tensor was used after it was disposed; keep it out of scope() or call keep()');
     return (this.#buffer = this.#home.take(this));
+  }
+
+  /** Whether it has a buffer yet. */
+  get made(): boolean {
+    return this.#buffer !== undefined;
+  }
+
+  /** Gives up the buffer, if it has one, with what is in it; the next use asks for another. */
+  vacate(): void {
+    const buffer = this.#buffer;
+    this.#buffer = undefined;
+    this.#home.give(this, buffer);
   }
 
   /** Moves a storage that has no buffer yet to another home. */
@@ -124,7 +136,7 @@ export class BufferPool implements Home {
   #create(bytes: number, size: number, usage = STORAGE): GPUBuffer {
     const limit = this.#limit;
     if (bytes > limit) {
-      throw new DeviceError(
+      throw new OutOfMemoryError(
         `a tensor of ${megabytes(bytes)} is larger than this adapter can bind (${megabytes(limit)}); use a smaller batch or image size`,
       );
     }

@@ -5,7 +5,7 @@
  * WebGPU orders dispatches of a pass by the buffers they share, so recording order is execution order.
  * What WebGPU reports asynchronously (validation, out of memory, a lost device) is thrown by the next `sync` or `read`.
  */
-import { DeviceError } from '../errors';
+import { DeviceError, DeviceLostError, OutOfMemoryError } from '../errors';
 import type { AdapterFacts } from './adapter';
 import { Arena } from './arena';
 import { BufferPool, Storage, type MemoryReport } from './buffers';
@@ -18,7 +18,6 @@ import type { KernelTime } from './profiler';
 import { Recorder, type Grid } from './recorder';
 import { Scopes } from './scopes';
 import { Trace } from './trace';
-import { patiently } from './wait';
 
 export type { AdapterFacts } from './adapter';
 
@@ -45,12 +44,12 @@ export class Gpu {
     this.#owned = owned;
     this.adapter = adapter;
     const log = this.#log;
-    const pool = (this.#pool = new BufferPool(device, (error, what) => log.watch(error, what)));
-    const pipelines = (this.#pipelines = new Pipelines(device));
+    const pool = (this.#pool = new BufferPool(device, (error, what) => log.watch(error, what, 'out-of-memory')));
+    const pipelines = (this.#pipelines = new Pipelines(device, log));
     const recorder = (this.#recorder = new Recorder(device, pipelines, log));
     this.#engine = { device, pool, arena: new Arena(pool), pipelines, recorder, log, trace: () => this.#trace };
     void device.lost.then(({ reason, message }) => {
-      log.close(`the GPU device was lost (${reason}): ${message || 'no reason given'}; open a new one and load the last checkpoint`);
+      log.close(new DeviceLostError(`the GPU device was lost (${reason}): ${message || 'no reason given'}; open a new one and load the last checkpoint`));
     });
   }
 
@@ -113,14 +112,16 @@ export class Gpu {
     if (this.#trace) return this.#never('reading a tensor back (toArray, toHost)');
     const size = Math.ceil(bytes / 4) * 4;
     const source = storage.buffer; // throws for a disposed tensor, before there is anything to free
+    this.device.pushErrorScope('out-of-memory');
     const staging = this.device.createBuffer({ label: 'graft read', size: Math.max(4, size), usage: 0x01 | 0x08 }); // MAP_READ | COPY_DST
+    this.#log.watch(this.device.popErrorScope(), `reading ${bytes} bytes back`, 'out-of-memory');
     this.#recorder.copy(source, staging, size);
     this.flush();
     try {
-      const failed = await patiently(staging.mapAsync(1)).then(() => undefined, (error: Error) => error);
+      const read = await this.#log.wait(staging.mapAsync(1)).then(() => staging.getMappedRange().slice(0, bytes)).catch((error: Error) => error);
       await this.#log.throwAll();
-      if (failed) throw new DeviceError(`reading ${bytes} bytes back from the GPU failed: ${failed.message}`);
-      return staging.getMappedRange().slice(0, bytes);
+      if (read instanceof Error) throw new DeviceError(`reading ${bytes} bytes back from the GPU failed: ${read.message}`);
+      return read;
     } finally {
       staging.destroy();
     }
@@ -176,7 +177,7 @@ export class Gpu {
   async sync(): Promise<void> {
     if (this.#trace) return this.#never('waiting for the device (sync)');
     this.flush();
-    await patiently(this.device.queue.onSubmittedWorkDone());
+    await this.#log.wait(this.device.queue.onSubmittedWorkDone());
     await this.#log.throwAll();
   }
 
@@ -218,21 +219,31 @@ export class Gpu {
   async prepare({ trace, outputs }: { trace: Trace; outputs: ReadonlySet<Storage> }): Promise<Replay> {
     const planned = planTrace(trace, outputs);
     await this.#pipelines.compile(planned.commands.flatMap((command) => (command.kind === 'dispatch' ? [command.kernel] : [])));
-    this.#log.assertAlive();
-    this.device.pushErrorScope('validation');
-    let replay: Replay;
-    try {
-      replay = new Replay(this.#engine, trace, outputs, planned);
-    } finally {
-      this.#log.watch(this.device.popErrorScope(), 'capturing');
+    // What has no memory yet gets it here, and has nothing in it that could be lost.
+    const fresh = [...outputs, ...trace.outside().all.filter((storage) => !storage.made)];
+    for (let retried = false; ; retried = true) {
+      this.#log.assertAlive();
+      this.device.pushErrorScope('validation');
+      let replay: Replay | undefined;
+      try {
+        try {
+          replay = new Replay(this.#engine, trace, outputs, planned);
+        } finally {
+          this.#log.watch(this.device.popErrorScope(), 'capturing');
+        }
+        await this.#log.throwAll();
+        return replay;
+      } catch (error) {
+        replay?.forget();
+        const again = replay !== undefined && error instanceof OutOfMemoryError && !retried;
+        if (!again) {
+          for (const storage of outputs) storage.release();
+          throw error;
+        }
+        for (const storage of fresh) storage.vacate();
+        this.trim(); // what lies unused may be what was missing
+      }
     }
-    try {
-      await this.#log.throwAll();
-    } catch (error) {
-      replay.dispose();
-      throw error;
-    }
-    return replay;
   }
 
   /** True inside `precompile` and `capture`: nothing that is computed now has a value, so nothing of it may be kept. */
@@ -294,14 +305,19 @@ export class Gpu {
 
   /** Frees everything. Tensors of this device cannot be used afterwards. A device of the caller's own lives on. */
   destroy(): void {
+    if (!this.#owned) this.flush();
+    this.#log.close(new DeviceError('the Gpu was destroyed; open a new one'));
     if (this.#owned) {
       this.device.destroy();
       return;
     }
-    this.flush();
     this.#pool.destroy();
     this.#recorder.destroy();
-    this.#log.close('the Gpu was destroyed; open a new one');
+  }
+
+  /** Whether the device was lost: everything that waits for it, and every use, throws DeviceLostError. Not so after `destroy`. */
+  get lost(): boolean {
+    return this.#log.lost;
   }
 
   #traced<T>(trace: Trace, fn: () => T): T {

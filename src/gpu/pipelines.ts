@@ -1,14 +1,19 @@
 /** Compute pipelines of one device, compiled once a kernel: at once when a dispatch needs one, or many ahead in parallel. */
 import { DeviceError } from '../errors';
+import type { ErrorLog } from './errorLog';
 import type { Kernel } from './kernel';
-import { patiently } from './wait';
+import { unroll } from './unroll';
 
 export class Pipelines {
   readonly #device: GPUDevice;
+  readonly #log: ErrorLog;
+  readonly #unrolls: boolean;
   readonly #made = new Map<string, GPUComputePipeline>();
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, log: ErrorLog) {
     this.#device = device;
+    this.#log = log;
+    this.#unrolls = /swiftshader/i.test(`${device.adapterInfo.architecture} ${device.adapterInfo.description}`);
   }
 
   get(kernel: Kernel): GPUComputePipeline {
@@ -34,12 +39,13 @@ export class Pipelines {
         throw new DeviceError(`${kernel.name}: the pipeline could not be compiled: ${message.split('\n')[0]}`);
       }
     });
-    await patiently(Promise.all(compiled));
+    await this.#log.wait(Promise.all(compiled));
     return missing.length;
   }
 
   #descriptor(kernel: Kernel): GPUComputePipelineDescriptor {
-    const module = this.#device.createShaderModule({ label: kernel.name, code: kernel.code });
+    const code = this.#unrolls ? unroll(kernel.code) : kernel.code;
+    const module = this.#device.createShaderModule({ label: kernel.name, code });
     return { label: kernel.name, layout: 'auto', compute: { module, entryPoint: kernel.entry, constants: kernel.constants } };
   }
 }

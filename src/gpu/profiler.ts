@@ -42,18 +42,18 @@ export class Profiler {
     encoder.resolveQuerySet(this.#querySet, 0, 2 * labels.length, this.#resolve, 0);
     encoder.copyBufferToBuffer(this.#resolve, 0, staging, 0, bytes);
     return () => {
-      this.#pending.push(
-        staging.mapAsync(1).then(() => {
-          const times = new BigUint64Array(staging.getMappedRange());
-          labels.forEach((label, i) => {
-            const total = this.#totals.get(label) ?? { calls: 0, nanoseconds: 0 };
-            total.calls++;
-            total.nanoseconds += Number(times[2 * i + 1] - times[2 * i]);
-            this.#totals.set(label, total);
-          });
-          staging.destroy();
-        }),
-      );
+      const read = staging.mapAsync(1).then(() => {
+        const times = new BigUint64Array(staging.getMappedRange());
+        labels.forEach((label, i) => {
+          const total = this.#totals.get(label) ?? { calls: 0, nanoseconds: 0 };
+          total.calls++;
+          total.nanoseconds += Number(times[2 * i + 1] - times[2 * i]);
+          this.#totals.set(label, total);
+        });
+        staging.destroy();
+      });
+      read.catch(() => undefined); // told by `finish`, which a lost device's profile never sees
+      this.#pending.push(read);
     };
   }
 

@@ -135,7 +135,10 @@ export class Recorder {
     this.#encoder = undefined;
     if (this.#slot > 0) this.#device.queue.writeBuffer(this.#params, 0, this.#paramsData, 0, SLOT * this.#slot);
     this.#slot = 0;
-    this.#device.queue.submit([encoder.finish()]);
+    const commands = encoder.finish();
+    this.#device.pushErrorScope('out-of-memory');
+    this.#device.queue.submit([commands]);
+    this.#log.watch(this.#device.popErrorScope(), 'running recorded commands', 'out-of-memory');
     this.#log.watch(this.#device.popErrorScope(), 'running recorded commands');
     collect?.();
   }

@@ -4,7 +4,7 @@
  * Every random choice is a function of (seed, epoch), so a run that continues from a checkpoint takes the same steps as
  * one that was never broken. Inside a step nothing is read back; losses are fetched in groups, between steps.
  */
-import { DataError, TrainingError, UsageError } from '../errors';
+import { DataError, OutOfMemoryError, TrainingError, UsageError } from '../errors';
 import type { ImageCollection } from '../data/collection';
 import { trainReport } from '../layers/module';
 import type { StateDict } from '../layers/module';
@@ -19,7 +19,7 @@ import { evaluateFeed } from './evaluate';
 import { digest } from './featureCache';
 import { openFeeds, type Feeds } from './feed';
 import { ADVICE, LossMeter } from './lossMeter';
-import { chooseMemory, isOutOfMemory, nextManner } from './memory';
+import { chooseMemory, nextManner } from './memory';
 import { applyPlan, changingNames, checkPlan, heldNorms, recipeOf } from './plan';
 import { applyPrecision, assertPrecision } from './precision';
 import { captures } from './programs';
@@ -77,7 +77,7 @@ async function startWithin(classifier: Classifier, data: ImageCollection, recipe
     try {
       return await Run.start(classifier, data, { recipe, memory, options, turns: new Turns(options), saved });
     } catch (error) {
-      const less = isOutOfMemory(error) ? nextManner(network, memory) : undefined;
+      const less = error instanceof OutOfMemoryError ? nextManner(network, memory) : undefined;
       if (less === undefined) throw error;
       gpu.trim();
       wanted = { ...wanted, ...less };

@@ -4,7 +4,7 @@
  *
  * The estimate is the run itself on paper: the same programs, traced and planned, with nothing allocated.
  */
-import { DeviceError, UsageError } from '../errors';
+import { UsageError } from '../errors';
 import { sizeClass } from '../gpu/buffers';
 import { planTrace } from '../gpu/capture';
 import type { Gpu } from '../gpu/gpu';
@@ -100,11 +100,6 @@ export function nextManner(network: ResNet, { microBatch, recompute }: MemoryUse
   const least = normalisesByBatch(network) ? 2 : 1;
   if (microBatch > least) return { microBatch: halvings(microBatch, least)[1] ?? least, recompute };
   return recompute === true || trunkIsFrozen(network) ? undefined : { microBatch, recompute: true };
-}
-
-/** Whether memory was not to be had: less at a time may do. */
-export function isOutOfMemory(error: unknown): boolean {
-  return error instanceof DeviceError && /while allocating|larger than this adapter can bind/.test(error.message);
 }
 
 /** What a run of these sizes would take. The plan has been applied. */
