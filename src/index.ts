@@ -46,6 +46,7 @@ export { cosineRate, oneCycleRate, rateAt, scheduleName, type ScheduleName } fro
 
 // Weights
 export { blobSource, bytesSource, type ByteSource } from './weights/byteSource';
+export { Download, download, sha256, type DownloadOptions, type DownloadProgress } from './weights/download';
 export { readAll, type TensorInfo, type WeightsFile, type WeightsFormat } from './weights/weightsFile';
 export { openWeights } from './weights/open';
 export { serializeSafetensors, type SafetensorsOptions } from './weights/safetensors';

@@ -2,7 +2,7 @@
  * A network with what it needs to be used: its classes, the preprocessing bound to its weights, and where it came from.
  * Saved as two files: `model.safetensors` (torchvision's names) and `model.json` (the rest).
  */
-import { UsageError, WeightsError } from '../errors';
+import { StateDictError, UsageError, WeightsError } from '../errors';
 import type { Gpu } from '../gpu/gpu';
 import { IMAGENET_PREPROCESSING, checkPreprocessing, type Preprocessing } from '../data/preprocess';
 import { noGrad } from '../autograd/op';
@@ -14,7 +14,7 @@ import { detectArchitecture, shapesOf, unknownArchitecture } from '../weights/ar
 import { withTorchvisionNames } from '../weights/names';
 import { serializeSafetensors } from '../weights/safetensors';
 import { hasNonFinite } from '../weights/tensorBytes';
-import { readAll, type WeightsFile } from '../weights/weightsFile';
+import type { WeightsFile } from '../weights/weightsFile';
 import { assertPrecision, precisionOf, type Precision } from './precision';
 
 /** The contents of `model.json`. */
@@ -45,6 +45,11 @@ export interface LoadOptions {
    * adapter's shader-f16. Default `float32`.
    */
   readonly precision?: Precision;
+  /**
+   * Numbers of images whose `predict` is compiled while the weights are read, so that the first one need not wait.
+   * Default: 1 where `load` fetches from a page, none elsewhere (training compiles what it needs).
+   */
+  readonly compileFor?: readonly number[];
 }
 
 export class Classifier {
@@ -94,14 +99,26 @@ export class Classifier {
    */
   async predict(inputs: Float32Array, count: number): Promise<Float32Array> {
     const { cropSize } = this.preprocessing;
-    this.network.eval();
-    const probabilities = scope(this.gpu, () => {
-      const x = Tensor.fromArray(this.gpu, [count, cropSize, cropSize, 3], inputs);
-      return noGrad(() => softmax(this.network.forward(x)));
-    });
+    const probabilities = scope(this.gpu, () => this.#probabilities(Tensor.fromArray(this.gpu, [count, cropSize, cropSize, 3], inputs)));
     const values = (await probabilities.toArray()) as Float32Array;
     probabilities.dispose();
     return values;
+  }
+
+  /**
+   * Compiles, in parallel, what `predict` needs for these numbers of images. Runs nothing, so the weights may still be on
+   * their way. Returns how many pipelines were missing.
+   */
+  async compile(...counts: readonly number[]): Promise<number> {
+    const { cropSize } = this.preprocessing;
+    return this.gpu.precompile(() => {
+      for (const count of counts) this.#probabilities(Tensor.empty(this.gpu, [count, cropSize, cropSize, 3]));
+    });
+  }
+
+  #probabilities(x: Tensor): Tensor {
+    this.network.eval();
+    return noGrad(() => softmax(this.network.forward(x)));
   }
 
   card(training?: unknown): ModelCard {
@@ -161,7 +178,7 @@ export function randomClassifier(gpu: Gpu, architecture: string, classes: readon
 export async function classifierFrom(
   gpu: Gpu,
   source: WeightsFile,
-  { architecture, classes, preprocessing, seed = 0, precision = 'float32', card, name }: LoadOptions & { readonly card?: ModelCard; readonly name: string },
+  { architecture, classes, preprocessing, seed = 0, precision = 'float32', compileFor = [], card, name }: LoadOptions & { readonly card?: ModelCard; readonly name: string },
 ): Promise<Classifier> {
   assertPrecision(gpu, precision);
   const file = withTorchvisionNames(source);
@@ -182,14 +199,17 @@ export async function classifierFrom(
     dtype: precision === 'float16' ? 'f16' : 'f32',
   });
   try {
-    const notes = [...file.notes, ...(await fill(network, file, shapes, name))];
+    const notes = [...file.notes, ...assertFits(network, shapes, name)];
     const classifier = new Classifier(network, {
       classes: card?.classes ?? null,
       preprocessing: preprocessing ?? card?.preprocessing ?? IMAGENET_PREPROCESSING,
       base: name,
       notes,
     });
-    if (classes) classifier.setClasses(classes, seed);
+    await Promise.all([compileFor.length > 0 && classifier.compile(...compileFor), fill(network, file, name)]);
+    if (!classes) return classifier;
+    classifier.setClasses(classes, seed);
+    if (compileFor.length > 0) await classifier.compile(...compileFor); // of the last layer, if anything
     return classifier;
   } catch (error) {
     network.dispose();
@@ -205,22 +225,39 @@ function checkCard({ classes, width }: ModelCard, found: { readonly numClasses: 
   if (width !== found.width) throw new WeightsError(`${name}: is of width ${found.width}, but model.json beside it says ${width}; ${remedy}`);
 }
 
-/** Loads a file into a network of its architecture. Returns what was noticed. */
-async function fill(network: ResNet, file: WeightsFile, shapes: ReadonlyMap<string, readonly number[]>, name: string): Promise<string[]> {
-  const state: StateDict = await readAll(file);
-  const bad = [...state].filter(([, tensor]) => hasNonFinite(tensor)).map(([n]) => n);
+/** Names and shapes of a file against a network's. Returns what was noticed. */
+function assertFits(network: ResNet, shapes: ReadonlyMap<string, readonly number[]>, name: string): string[] {
+  const { missing, unexpected, misshapen } = network.compareState(shapes);
+  if (shapes.has('fc.weight')) {
+    const problems = describeReport({ missing, unexpected, misshapen });
+    if (problems) throw new StateDictError(`loadStateDict: the weights do not fit the model: ${problems}`);
+    return [];
+  }
+  const rest = describeReport({ missing: missing.filter((n) => !n.startsWith('fc.')), unexpected, misshapen });
+  if (rest) throw new WeightsError(`${name}: ${rest}`);
+  return ['The file has no classifier (fc); the last layer is random.'];
+}
+
+/** Bytes read before they are handed to the device: few enough to go on while the rest arrives. */
+const PORTION = 1 << 22;
+
+/** Loads a file that fits into a network, as it is read. */
+async function fill(network: ResNet, file: WeightsFile, name: string): Promise<void> {
+  const bad: string[] = [];
+  let portion: StateDict = new Map();
+  let bytes = 0;
+  for (const [i, tensorName] of file.names.entries()) {
+    const tensor = await file.read(tensorName);
+    if (hasNonFinite(tensor)) bad.push(tensorName);
+    else portion.set(tensorName, tensor);
+    bytes += tensor.data.byteLength;
+    if (bytes < PORTION && i < file.names.length - 1) continue;
+    network.loadStateDict(portion, { strict: false });
+    [portion, bytes] = [new Map(), 0];
+  }
   if (bad.length > 0) {
     throw new WeightsError(`${name}: ${bad.length} tensors hold NaN or infinite values (${bad.slice(0, 3).join(', ')}${bad.length > 3 ? ', …' : ''}); the file is damaged or its training diverged: use another`);
   }
-  if (shapes.has('fc.weight')) {
-    network.loadStateDict(state);
-    return [];
-  }
-  const { missing, unexpected, misshapen } = network.compareState(shapes);
-  const rest = describeReport({ missing: missing.filter((n) => !n.startsWith('fc.')), unexpected, misshapen });
-  if (rest) throw new WeightsError(`${name}: ${rest}`);
-  network.loadStateDict(state, { strict: false });
-  return ['The file has no classifier (fc); the last layer is random.'];
 }
 
 function checkClasses(classes: unknown): asserts classes is readonly string[] {
