@@ -2,7 +2,7 @@
 import { expose } from 'comlink';
 import { Studio } from './studio';
 
-// Held as long as the worker lives, so that the page learns of its end (studio/session.ts).
+// Held for as long as the worker lives: that is how the page learns of its end, which no event tells.
 void navigator.locks?.request(self.name, () => new Promise(() => undefined));
 
 expose(new Studio());

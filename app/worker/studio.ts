@@ -1,108 +1,227 @@
-/** What the page can ask for. Each method does its work on the parts below and leaves the outcome in the state. */
-import { unzip } from 'fflate';
-import {
-  Classifier, decodeBlob, fineTune, fromFiles, load, openGpu, preprocess, type Gpu, type ProgressEvent,
-} from '../../src/index';
-import type { AddReport, BaseChoice, ClassInfo, Classified, ImageId, IncomingFile, LiveRun, Settings, StudioState } from '../shared/protocol';
+/** What the page can ask for. Each method leaves its outcome in the state; the work is done in the folders beside. */
+import { UsageError, decodeBlob, preprocess } from '../../src/index';
+import type {
+  AddReport, BaseChoice, CamResult, Classified, EmbeddingMap, HalfCheck, ImageId, IncomingFile, PlanCost, SamplePicture, Settings, StudioApi, StudioState,
+} from '../shared/protocol';
 import { siteFile } from './files';
+import { checkedName, classById, imagesOf, moved, tidyName, withoutImages } from './project/classes';
+import { checkedSettings } from './project/record';
+import { packProject, unpackProject } from './project/transfer';
+import { addFiles } from './input/add';
+import { bitmapPixels } from './input/bitmap';
+import { samplePart, samplesToTry } from './sample';
+import { openWorkshop, type Workshop } from './workshop';
 import { StateKeeper } from './state';
 
-export class Studio {
+export class Studio implements StudioApi {
   readonly #state = new StateKeeper();
-  readonly #images = new Map<ImageId, Blob>();
-  #gpu: Gpu | undefined;
-  #model: Classifier | undefined;
-  #abort: AbortController | undefined;
+  #opened: Promise<Workshop> | undefined;
 
   async open(listener: (patch: Partial<StudioState>) => void): Promise<void> {
     this.#state.listen(listener);
-    try {
-      this.#gpu = await openGpu();
-      const { features } = this.#gpu.device;
-      this.#state.set({ device: { kind: 'ready', adapter: this.#gpu.adapter, float16: features.has('shader-f16'), timestamps: features.has('timestamp-query') } });
-    } catch (error) {
-      this.#state.set({ device: { kind: 'missing', message: (error as Error).message } });
-    }
+    this.#opened ??= openWorkshop(this.#state);
+    await this.#opened;
     this.#state.flush();
   }
 
-  async addSample(): Promise<AddReport> {
-    const response = await fetch(siteFile('sample.zip'));
-    const entries = await new Promise<Record<string, Uint8Array>>((resolve, reject) => {
-      void response.arrayBuffer().then((bytes) => unzip(new Uint8Array(bytes), (error, files) => (error ? reject(error) : resolve(files))));
+  // Projects
+
+  newProject(): Promise<void> {
+    return this.#do((shop) => shop.leave(() => shop.projects.openNew()));
+  }
+
+  openProject(id: string): Promise<void> {
+    return this.#do((shop) => shop.leave(() => shop.projects.open(id)));
+  }
+
+  renameProject(name: string): Promise<void> {
+    return this.#do(async ({ project }) => project.update({ name: tidyName(name) || 'Untitled' }));
+  }
+
+  deleteProject(id: string): Promise<void> {
+    return this.#do((shop) => (id === shop.project.record.id ? shop.leave(() => shop.projects.delete(id)) : shop.projects.delete(id)));
+  }
+
+  // Images
+
+  addClass(name: string): Promise<number> {
+    return this.#do(async ({ project }) => {
+      const { classes, nextClass } = project.record;
+      project.update({ classes: [...classes, { id: nextClass, name: checkedName(classes, name), images: [] }], nextClass: nextClass + 1 });
+      return nextClass;
     });
-    const files = Object.entries(entries).filter(([name]) => name.startsWith('train/')).map(([name, bytes]) => ({ path: name.slice(6), blob: new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'image/png' }) }));
-    return this.addFiles(files, null);
   }
 
-  async addFiles(files: readonly IncomingFile[], classId: number | null): Promise<AddReport> {
-    const classes: ClassInfo[] = [...this.#state.now.classes];
-    let added = 0;
-    for (const { path, blob } of files) {
-      const label = path.split('/')[0];
-      let at = classes.findIndex((one) => (classId === null ? one.name === label : one.id === classId));
-      if (at === -1) at = classes.push({ id: classes.length, name: label, images: [] }) - 1;
-      const id = [...new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))].map((b) => b.toString(16).padStart(2, '0')).join('');
-      this.#images.set(id, blob);
-      classes[at] = { ...classes[at], images: [...classes[at].images, { id, name: path }] };
-      added++;
-    }
-    this.#state.set({ classes });
-    this.#state.flush();
-    return { added, duplicates: [], skipped: [] };
+  renameClass(id: number, name: string): Promise<void> {
+    return this.#do(async (shop) => {
+      const { classes } = shop.project.record;
+      classById(classes, id);
+      const checked = checkedName(classes, name, id);
+      shop.project.update({ classes: classes.map((one) => (one.id === id ? { ...one, name: checked } : one)) });
+      await shop.outcome.rename(id, checked);
+    });
+  }
+
+  removeClass(id: number): Promise<void> {
+    return this.#do(async ({ project }) => {
+      const { classes } = project.record;
+      const { images } = classById(classes, id);
+      project.update({ classes: classes.filter((one) => one.id !== id) });
+      await project.removePictures(images.map((image) => image.id));
+    });
+  }
+
+  addFiles(files: readonly IncomingFile[], classId: number | null): Promise<AddReport> {
+    return this.#do(({ project }) => project.during(addFiles(project, files, classId, (adding) => this.#state.set({ adding }))));
+  }
+
+  addSample(): Promise<AddReport> {
+    return this.#do(async ({ project }) => {
+      const report = await project.during(samplePart('train').then((files) => addFiles(project, files, null, (adding) => this.#state.set({ adding }))));
+      project.update({ sample: true });
+      return report;
+    });
+  }
+
+  moveImages(ids: readonly ImageId[], classId: number): Promise<void> {
+    return this.#do(async ({ project }) => project.update({ classes: moved(project.record.classes, new Set(ids), classId) }));
+  }
+
+  removeImages(ids: readonly ImageId[]): Promise<void> {
+    return this.#do(async ({ project }) => {
+      const gone = new Set(ids);
+      const listed = imagesOf(project.record.classes).filter(({ id }) => gone.has(id)).map(({ id }) => id);
+      project.update({ classes: withoutImages(project.record.classes, gone) });
+      await project.removePictures(listed);
+    });
   }
 
   thumbnail(id: ImageId): Promise<Blob> {
-    return Promise.resolve(this.#images.get(id) as Blob);
+    return this.#do(({ project }) => project.pictures.thumbnail(id));
   }
 
-  async chooseBase(_choice: BaseChoice): Promise<void> {
-    this.#model?.dispose();
-    this.#model = await load(siteFile('base/'), { gpu: this.#gpu });
-    const { training: _training, ...card } = this.#model.card();
-    this.#state.set({ base: { kind: 'ready', info: { title: "Graft's glyph base", card, parameters: 0, blocks: [], notes: this.#model.notes } } });
-    this.#state.flush();
+  samplePictures(): Promise<readonly SamplePicture[]> {
+    return this.#do(async ({ project }) => (project.record.sample ? samplesToTry() : []));
   }
 
-  async setSettings(patch: Partial<Settings>): Promise<void> {
-    this.#state.set({ settings: { ...this.#state.now.settings, ...patch } });
-    this.#state.flush();
+  // The base
+
+  chooseBase(choice: BaseChoice): Promise<void> {
+    return this.#do((shop) => shop.chooseBase(choice));
   }
 
-  async train(): Promise<void> {
-    const model = this.#model as Classifier;
-    const { classes, settings } = this.#state.now;
-    const data = await fromFiles(classes.flatMap(({ name, images }) => images.map(({ id }) => ({ label: name, blob: this.#images.get(id) as Blob, name: id }))), { validationFraction: settings.validationFraction });
-    let run: LiveRun = { kind: 'running', phase: 'preparing', paused: false, done: 0, total: 0, epoch: 0, epochs: 0, stepsPerEpoch: 0, imagesPerSecond: null, secondsLeft: null, gpuBytes: 0, history: [], bestEpoch: 0, curve: [], notes: [] };
-    const set = (patch: Partial<LiveRun>): void => {
-      run = { ...run, ...patch, gpuBytes: model.gpu.memory().liveBytes };
-      this.#state.set({ run });
-    };
-    const onProgress = (event: ProgressEvent): void => {
-      if (event.kind === 'features') set({ phase: 'features', done: event.done, total: event.total });
-      else if (event.kind === 'step') set({ phase: 'training', epoch: event.epoch, epochs: event.epochs, stepsPerEpoch: event.steps, imagesPerSecond: event.imagesPerSecond, curve: [...run.curve, { step: (event.epoch - 1) * event.steps + event.step, loss: event.loss }] });
-      else if (event.kind === 'epoch') set({ history: [...run.history, event.record] });
-    };
-    this.#abort = new AbortController();
+  cancelBase(): Promise<void> {
+    return this.#do((shop) => shop.cancelBase());
+  }
+
+  // Training
+
+  setSettings(patch: Partial<Settings>): Promise<void> {
+    return this.#do(async ({ project }) => project.update({ settings: checkedSettings({ ...project.record.settings, ...patch }) }));
+  }
+
+  planCosts(plans: readonly string[]): Promise<readonly PlanCost[]> {
+    return this.#do((shop) => shop.planCosts(plans));
+  }
+
+  train(): Promise<void> {
+    return this.#do((shop) => shop.train());
+  }
+
+  pause(): Promise<void> {
+    return this.#do(async ({ training }) => training.pause());
+  }
+
+  resume(): Promise<void> {
+    return this.#do(async ({ training }) => training.resume());
+  }
+
+  stop(): Promise<void> {
+    return this.#do(async ({ training }) => training.stop());
+  }
+
+  discardRun(): Promise<void> {
+    return this.#do((shop) => shop.outcome.discardRun());
+  }
+
+  // What was trained
+
+  classify(picture: Blob | ImageBitmap): Promise<Classified> {
+    return this.#do(async ({ models }) => {
+      const pixels = picture instanceof Blob ? await decodeBlob(picture) : bitmapPixels(picture);
+      return models.use(async (classifier) => {
+        const began = performance.now();
+        const { classes, preprocessing } = classifier;
+        const values = await classifier.predict(preprocess(pixels, preprocessing), 1);
+        const top = classes.map((name, i) => ({ name, probability: values[i] })).sort((a, b) => b.probability - a.probability);
+        return { top, milliseconds: performance.now() - began };
+      });
+    });
+  }
+
+  gradCam(picture: ImageId | Blob, className?: string): Promise<CamResult> {
+    return this.#do((shop) => shop.gradCam(picture, className));
+  }
+
+  embeddingMap(): Promise<EmbeddingMap> {
+    return this.#do((shop) => shop.embeddingMap());
+  }
+
+  exportModel(): Promise<Blob> {
+    return this.#do((shop) => shop.trained(async (trained) => (await import('./exporting')).exportModel(trained)));
+  }
+
+  exportReport(): Promise<Blob> {
+    return this.#do((shop) => shop.trained(async (trained) => (await import('./exporting')).exportReport(trained)));
+  }
+
+  exportPage(options: { readonly half?: boolean } = {}): Promise<Blob> {
+    return this.#do((shop) => shop.trained(async (trained) => {
+      const [{ exportPage }, template] = await Promise.all([import('./exporting'), fetchText(siteFile('standalone.html'))]);
+      return exportPage(trained, template, options);
+    }));
+  }
+
+  checkHalf(): Promise<HalfCheck | null> {
+    return this.#do((shop) => shop.trained(async (trained) => (await import('./exporting')).checkHalf(trained)));
+  }
+
+  exportProject(): Promise<Blob> {
+    return this.#do(async ({ project }) => {
+      await project.flush();
+      return project.during(packProject(project));
+    });
+  }
+
+  importProject(file: Blob): Promise<void> {
+    return this.#do(async (shop) => {
+      try {
+        const { id } = await unpackProject(file, shop.disk, (done, total) => this.#state.set({ adding: { done, total } }));
+        await shop.leave(() => shop.projects.open(id));
+      } finally {
+        this.#state.set({ adding: null });
+      }
+    });
+  }
+
+  loseDevice(): Promise<void> {
+    return this.#do(async ({ engine }) => engine.lose());
+  }
+
+  /** Waits until all is open, and sends the state before the answer, so that the page never sees the answer first. */
+  async #do<T>(work: (shop: Workshop) => Promise<T>): Promise<T> {
+    if (!this.#opened) throw new UsageError('Nothing can be done before open() was called.');
+    const shop = await this.#opened;
     try {
-      const { validation, ...result } = await fineTune(model, data, { plan: settings.plan, onProgress, signal: this.#abort.signal, ...(settings.epochs && { epochs: settings.epochs }) });
-      this.#state.set({ run: { kind: 'ended', result, validation, classes: model.classes, curve: run.curve, notes: run.notes }, usable: true });
-    } catch (error) {
-      this.#state.set({ run: { kind: 'failed', message: (error as Error).message, notes: run.notes } });
+      return await work(shop);
+    } finally {
+      this.#state.flush();
     }
-    this.#state.flush();
   }
+}
 
-  async stop(): Promise<void> {
-    this.#abort?.abort();
-  }
-
-  async classify(picture: Blob): Promise<Classified> {
-    const began = performance.now();
-    const model = this.#model as Classifier;
-    const inputs = preprocess(await decodeBlob(picture), model.preprocessing);
-    const values = await model.predict(inputs, 1);
-    const top = model.classes.map((name, i) => ({ name, probability: values[i] })).sort((a, b) => b.probability - a.probability);
-    return { top, milliseconds: performance.now() - began };
-  }
+async function fetchText(url: string): Promise<string> {
+  const response = await fetch(url);
+  if (!response.ok) throw new UsageError(`${url} could not be fetched: the server answered ${response.status}; load the page again`);
+  return response.text();
 }

@@ -1,0 +1,47 @@
+/** A project's pictures as the engine's datasets. Their names there are their ids. */
+import { DataError, ImageError, createDataset, decodeBlob, preprocess, split, type Dataset, type ImageCollection, type Item } from '../../../src/index';
+import type { ClassInfo, ImageInfo } from '../../shared/protocol';
+import type { Pictures } from '../project/pictures';
+
+/**
+ * @param classes those that have pictures to learn from
+ * @throws DataError in plain words when there is too little to learn from
+ */
+export function collectionOf(classes: readonly ClassInfo[], pictures: Pictures, validationFraction: number): ImageCollection {
+  if (classes.length < 2) {
+    throw new DataError(classes.length === 0
+      ? 'There are no pictures to learn from yet. Add at least two classes, each with some pictures.'
+      : `Only the class '${classes[0].name}' has pictures to learn from; there is nothing to tell apart. Add pictures to a second class.`);
+  }
+  const datasetOf = (part: ImageInfo['part']): Dataset => {
+    const items = classes.flatMap(({ images }, label) => images.filter((image) => image.part === part).map(({ id }): Item => ({ name: id, label, hash: id })));
+    return createDataset(classes.map(({ name }) => name), items, async ({ name }, preprocessing, augment) => preprocess(await decoded(pictures, name), preprocessing, augment));
+  };
+  const given = datasetOf('validation');
+  const { train, validation } = given.items.length > 0 ? { train: datasetOf(undefined), validation: given } : split(datasetOf(undefined), validationFraction);
+  return {
+    classes: classes.map(({ name }) => name), train, validation, test: datasetOf('test'),
+    report: { found: train.items.length + validation.items.length, skipped: [], duplicates: [], conflicts: [], warnings: [] },
+  };
+}
+
+async function decoded(pictures: Pictures, id: string): ReturnType<typeof decodeBlob> {
+  let blob: Blob;
+  try {
+    blob = await pictures.blob(id);
+  } catch (cause) {
+    throw new ImageError(id, 'its file is no longer there', { cause });
+  }
+  return decodeBlob(blob, id);
+}
+
+/** What the user should know before a run: classes left out, classes without anything to be judged by. */
+export function warningsOf(all: readonly ClassInfo[], classes: readonly ClassInfo[], { validation }: ImageCollection): string[] {
+  const left = all.filter((one) => !classes.includes(one)).map(({ name }) => name);
+  const judged = new Set(validation.items.map(({ label }) => label));
+  const unjudged = validation.items.length === 0 ? [] : classes.filter((_, label) => !judged.has(label)).map(({ name }) => name);
+  return [
+    ...(left.length > 0 ? [`Without pictures to learn from, and so left out: ${left.join(', ')}.`] : []),
+    ...(unjudged.length > 0 ? [`No picture is held out to judge ${unjudged.join(', ')} by, so accuracy says nothing about ${unjudged.length > 1 ? 'them' : 'it'}.`] : []),
+  ];
+}

@@ -1,0 +1,122 @@
+/** The files of a project's run: its checkpoint, its features, its record, and the model that came out of it. */
+import { parseModelCard, type CheckpointStore, type FeatureStore, type ModelCard } from '../../../src/index';
+import type { Project } from '../project/project';
+import { readText } from '../storage/disk';
+import type { Kept } from '../storage/keeping';
+import { packFeatures, unpackFeatures } from './featureFile';
+import type { ModelFiles, ResultRecord, RunRecord } from './record';
+
+/** After a write that failed, the next large ones are spared the disk for so long, in milliseconds. */
+const REST = 30_000;
+
+export class RunFiles {
+  readonly #project: Project;
+  readonly #folder: string;
+  #restUntil = 0;
+  /** What the disk did not take. */
+  #checkpointInMemory: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(project: Project) {
+    this.#project = project;
+    this.#folder = project.folder;
+  }
+
+  /** `onSaved` runs after each checkpoint: what is written then belongs to it. */
+  checkpoint(onSaved: () => Promise<void>): CheckpointStore {
+    const path = `${this.#folder}/checkpoint.safetensors`;
+    return {
+      load: async () => {
+        if (this.#checkpointInMemory) return this.#checkpointInMemory;
+        const blob = await this.#project.disk.read(path);
+        return blob && new Uint8Array(await blob.arrayBuffer());
+      },
+      save: async (bytes) => {
+        const kept = await this.#write('the state of training', path, bytes);
+        this.#checkpointInMemory = kept ? undefined : bytes;
+        if (kept) await onSaved();
+      },
+    };
+  }
+
+  features(): FeatureStore {
+    const folder = `${this.#folder}/features`;
+    const { disk } = this.#project;
+    return {
+      load: async (fingerprint) => {
+        const blob = await disk.read(`${folder}/${fingerprint}`);
+        return blob ? unpackFeatures(await blob.arrayBuffer()) : new Map();
+      },
+      add: async (fingerprint, features) => {
+        const path = `${folder}/${fingerprint}`;
+        const before = await disk.read(path);
+        // Features of other weights are seldom wanted again.
+        for (const name of await disk.list(folder)) if (name !== fingerprint) await disk.remove(`${folder}/${name}`);
+        await this.#write('features of the pictures', path, packFeatures(features, before));
+      },
+    };
+  }
+
+  async loadRun(): Promise<RunRecord | undefined> {
+    return this.#readJson<RunRecord>('run.json');
+  }
+
+  async saveRun(record: RunRecord): Promise<void> {
+    await this.#write('the state of training', `${this.#folder}/run.json`, JSON.stringify(record));
+  }
+
+  async forgetRun(): Promise<void> {
+    this.#checkpointInMemory = undefined;
+    await this.#project.disk.remove(`${this.#folder}/run.json`);
+    await this.#project.disk.remove(`${this.#folder}/checkpoint.safetensors`);
+  }
+
+  /** The model that was trained last and what is known of its run. */
+  async loadResult(): Promise<{ result: ResultRecord; model: ModelFiles } | undefined> {
+    const result = await this.#readJson<ResultRecord>('result.json');
+    const weights = await this.#project.disk.read(`${this.#folder}/model.safetensors`);
+    const cardText = await readText(this.#project.disk, `${this.#folder}/model.json`);
+    if (!result || !weights || cardText === undefined) return undefined;
+    return { result, model: { weights, card: parseModelCard(cardText, 'model.json') } };
+  }
+
+  /** The result comes last: where it is, the model is whole. */
+  async saveResult(result: ResultRecord, model: ModelFiles): Promise<void> {
+    await this.#project.disk.remove(`${this.#folder}/result.json`);
+    const kept = await this.#write('the trained model', `${this.#folder}/model.safetensors`, model.weights, true)
+      && await this.#saveCard(model.card)
+      && await this.#write('the trained model', `${this.#folder}/result.json`, JSON.stringify(result), true);
+    if (kept) await this.forgetRun();
+  }
+
+  /** After classes were renamed. */
+  async saveNames(result: ResultRecord, card: ModelCard): Promise<void> {
+    if (await this.#saveCard(card)) await this.#write('the trained model', `${this.#folder}/result.json`, JSON.stringify(result), true);
+  }
+
+  #saveCard(card: ModelCard): Promise<boolean> {
+    return this.#write('the trained model', `${this.#folder}/model.json`, `${JSON.stringify(card, null, 2)}\n`, true);
+  }
+
+  /** Whether it was kept. Failing is told, and is no reason for training to end. */
+  async #write(what: Kept, path: string, contents: Blob | Uint8Array<ArrayBuffer> | string, important = false): Promise<boolean> {
+    if (this.#project.closed || (!important && performance.now() < this.#restUntil)) return false;
+    try {
+      await this.#project.disk.write(path, contents);
+      this.#project.keeping.note(what);
+      return true;
+    } catch (error) {
+      this.#restUntil = performance.now() + REST;
+      this.#project.keeping.note(what, error);
+      return false;
+    }
+  }
+
+  async #readJson<T>(name: string): Promise<T | undefined> {
+    const text = await readText(this.#project.disk, `${this.#folder}/${name}`);
+    try {
+      return text === undefined ? undefined : JSON.parse(text) as T;
+    } catch {
+      return undefined; // it can be done without: training begins anew
+    }
+  }
+}

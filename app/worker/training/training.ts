@@ -1,0 +1,250 @@
+/** A training run from start to end: on the base, with what the project says, kept as it goes, taken up where it broke off. */
+import { Classifier, TrainingError, UsageError, fineTuneWithRecovery, type ImageCollection, type Recovered } from '../../../src/index';
+import type { RunState, Settings } from '../../shared/protocol';
+import type { Engine } from '../engine/engine';
+import type { Models } from '../engine/models';
+import type { Turns } from '../engine/turns';
+import { optionsOf, recipeOf } from '../project/checks';
+import { imagesOf } from '../project/classes';
+import type { Project } from '../project/project';
+import { collectionOf, warningsOf } from './collection';
+import { RunFiles } from './files';
+import { Live } from './live';
+import { trainingFacts, type Outcome } from './outcome';
+import { inputsOf, trainedClasses, whyAnew, type EndedRun, type RunInputs, type RunRecord } from './record';
+
+/** Seconds between snapshots within an epoch. */
+const SNAPSHOT_EVERY = 5;
+
+export interface TrainingDeps {
+  readonly engine: Engine;
+  readonly turns: Turns;
+  readonly models: Models;
+  readonly outcome: Outcome;
+  readonly tell: (run: RunState) => void;
+  readonly tellUsable: () => void;
+}
+
+/** What one run goes by. */
+interface Going {
+  readonly project: Project;
+  readonly files: RunFiles;
+  readonly abort: AbortController;
+  readonly live: Live;
+  readonly classes: RunRecord['classes'];
+  readonly data: ImageCollection;
+  readonly settings: Settings;
+  readonly inputs: RunInputs;
+  readonly resume: boolean;
+  /** The tab lets go of the project: what there is is for the next time. */
+  abandoned: boolean;
+  unpause: (() => void) | undefined;
+  paused: Promise<void> | undefined;
+}
+
+export class Training {
+  readonly #deps: TrainingDeps;
+  #going: Going | undefined;
+  #preparing = false;
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(deps: TrainingDeps) {
+    this.#deps = deps;
+  }
+
+  get running(): boolean {
+    return this.#going !== undefined;
+  }
+
+  /**
+   * Trains to the end, which the state tells.
+   * @throws UsageError or DataError, and nothing happens, when there is nothing to train with.
+   */
+  async run(project: Project): Promise<void> {
+    if (this.#going) throw new UsageError('Training is going on already; stop it first to train anew.');
+    if (this.#preparing) throw new UsageError('Training is about to begin already.');
+    this.#preparing = true;
+    try {
+      this.#going = await this.#prepare(project);
+    } finally {
+      this.#preparing = false;
+    }
+    this.#ended = this.#train(this.#going).finally(() => {
+      this.#going = undefined;
+    });
+    return this.#ended;
+  }
+
+  pause(): void {
+    const going = this.#running();
+    if (going.paused) return;
+    going.paused = new Promise((resolve) => (going.unpause = resolve));
+    going.live.pause(true);
+  }
+
+  resume(): void {
+    const going = this.#running();
+    if (!going.paused) return;
+    unpause(going);
+    going.live.pause(false);
+  }
+
+  /** Ends the run with the best epoch so far. */
+  stop(): void {
+    const going = this.#running();
+    going.abort.abort();
+    unpause(going);
+  }
+
+  /** Ends the run, if there is one, so that it can be taken up again from its last snapshot. */
+  async abandon(): Promise<void> {
+    if (!this.#going) return;
+    this.#going.abandoned = true;
+    this.stop();
+    await this.#ended;
+  }
+
+  #running(): Going {
+    if (!this.#going) throw new UsageError('No training is going on.');
+    return this.#going;
+  }
+
+  async #prepare(project: Project): Promise<Going> {
+    const { record } = project;
+    if (!this.#deps.models.base) throw new UsageError('There is no base to start from yet; choose one first.');
+    const recipe = recipeOf(record.settings);
+    const classes = trainedClasses(record.classes);
+    const data = collectionOf(classes, project.pictures, record.settings.validationFraction);
+    const files = new RunFiles(project);
+    const inputs = inputsOf(record);
+    const before = await files.loadRun();
+    const resume = before !== undefined && whyAnew(before.inputs, inputs) === null;
+    if (before && !resume) await files.forgetRun();
+    // Names may have changed since; what was begun with them goes on with them.
+    const names = resume ? before.classes : classes.map(({ id, name }) => ({ id, name }));
+    const pictureNames = new Map(imagesOf(record.classes).map(({ id, name }) => [id, name]));
+    const live = new Live({
+      ...(resume ? before : { notes: warningsOf(record.classes, classes, data) }),
+      epochs: recipe.epochs, batchSize: recipe.batchSize, validation: data.validation.items.length,
+      gpuBytes: () => this.#deps.engine.now?.memory().liveBytes ?? 0,
+      nameOf: (id) => pictureNames.get(id) ?? id,
+      onChange: (run) => this.#deps.tell(run),
+    });
+    const going: Going = {
+      project, files, abort: new AbortController(), live, classes: names, settings: record.settings, inputs, resume,
+      data: { ...data, classes: names.map(({ name }) => name) }, abandoned: false, unpause: undefined, paused: undefined,
+    };
+    this.#deps.outcome.begun();
+    live.set({});
+    await files.saveRun(this.#record(going));
+    return going;
+  }
+
+  async #train(going: Going): Promise<void> {
+    const { models, turns } = this.#deps;
+    try {
+      const ended = await turns.run(async () => {
+        models.rest();
+        const recovered = await this.#fineTune(going);
+        await turns.settled();
+        if (going.abandoned) {
+          recovered.classifier.dispose();
+          return undefined;
+        }
+        return this.#keep(going, recovered);
+      });
+      if (ended) this.#deps.tell(ended);
+    } catch (error) {
+      if (!going.abandoned) this.#deps.tell({ kind: 'failed', message: (error as Error).message, notes: going.live.now.notes });
+    } finally {
+      models.live = undefined;
+      this.#deps.tellUsable();
+    }
+  }
+
+  async #fineTune(going: Going): Promise<Recovered> {
+    const { files, live, data, settings, abort, resume } = going;
+    const { models, turns } = this.#deps;
+    let training: Classifier | undefined;
+    const attempt = (again: boolean): Promise<Recovered> => fineTuneWithRecovery(() => models.takeBase(), data, {
+      ...optionsOf(settings),
+      features: files.features(),
+      checkpoint: files.checkpoint(() => files.saveRun(this.#record(going))),
+      checkpointEvery: SNAPSHOT_EVERY,
+      resume: again,
+      signal: abort.signal,
+      betweenSteps: () => (going.paused ? this.#rest(going) : turns.between()),
+      onClassifier: (classifier) => {
+        training = classifier;
+        models.live = undefined;
+      },
+      onProgress: (event) => {
+        live.on(event);
+        // From a first epoch on there is something to use; a run that goes on has that behind it.
+        if (models.live === undefined && (event.kind === 'epoch' || event.kind === 'step' && event.epoch > 1)) {
+          models.live = training;
+          this.#deps.tellUsable();
+        }
+      },
+    });
+    try {
+      return await attempt(resume);
+    } catch (error) {
+      // The engine knows better than our own comparison that the snapshot is of another run.
+      if (!resume || !(error instanceof UsageError) || !error.message.startsWith('resume:')) throw error;
+      await files.forgetRun();
+      live.note('The run that was broken off could not be continued, so training began anew.');
+      return attempt(false);
+    }
+  }
+
+  /** A pause. Other work goes on meanwhile. */
+  async #rest(going: Going): Promise<void> {
+    const { turns } = this.#deps;
+    while (going.paused) {
+      await turns.between();
+      await Promise.race([going.paused, turns.wanted()]);
+    }
+  }
+
+  /** Makes the outcome the project's model, if there is one. Returns the state that tells of it. */
+  async #keep(going: Going, { classifier, result }: Recovered): Promise<RunState> {
+    const { files, live } = going;
+    const { models, outcome } = this.#deps;
+    const { notes, curve } = live.now;
+    if (result.bestEpoch === 0) {
+      classifier.dispose();
+      await files.forgetRun();
+      if (result.ended === 'diverged') throw new TrainingError(result.reason ?? 'training diverged');
+      const previous = outcome.before;
+      return previous.kind === 'ended' ? { ...previous, notes: [...previous.notes, 'A later run was stopped before its first epoch; this is the one before it.'] } : { kind: 'idle' };
+    }
+    const names = currentNames(going);
+    const { validation, ...rest } = result;
+    const run: EndedRun = { kind: 'ended', result: rest, validation, classes: names, curve, notes };
+    const model = new Classifier(classifier.network, { classes: names, preprocessing: classifier.preprocessing, base: classifier.base, notes: classifier.notes });
+    const saved = await model.toFiles(trainingFacts(result));
+    const kept = { weights: new Blob([saved['model.safetensors']]), card: model.card(trainingFacts(result)) };
+    models.setTrained(kept, model);
+    const record = { run, classes: going.classes };
+    outcome.ended(record);
+    await files.saveResult(record, kept);
+    return run;
+  }
+
+  #record({ inputs, live, classes }: Going): RunRecord {
+    const { epochs, history, bestEpoch, curve, notes } = live.now;
+    return { inputs, classes, epochs, history, bestEpoch, curve, notes };
+  }
+}
+
+function unpause(going: Going): void {
+  going.paused = undefined;
+  going.unpause?.();
+}
+
+/** Classes may have been renamed while the run went on. */
+function currentNames({ project, classes }: Going): string[] {
+  const now = new Map(project.record.classes.map(({ id, name }) => [id, name]));
+  return classes.map(({ id, name }) => now.get(id) ?? name);
+}
