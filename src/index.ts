@@ -38,7 +38,7 @@ export {
   AdaptiveAvgPool2d, AvgPool2d, Dropout, Flatten, GELU, MaxPool2d, ReLU, Sigmoid, Tanh, type PoolLayerOptions,
 } from './layers/stateless';
 export { Buffer, Counter, Module, Parameter, trainReport, type LoadReport, type StateDict, type TrainReport } from './layers/module';
-export { ARCHITECTURES, ResNet, architectureName, createModel, type ArchitectureName, type Recompute, type ResNetOptions } from './models/resnet';
+export { ARCHITECTURES, ResNet, architectureName, createModel, type ArchitectureName, type Recompute, type ResNetOptions, type StageName } from './models/resnet';
 
 // Optimisers
 export { Optimizer, type AdamWOptions, type OptimizerOptions, type SgdOptions } from './optim/optimizer';
@@ -73,13 +73,18 @@ export { batches, type Batch } from './data/loader';
 
 // Transfer learning
 export { Classifier, classifierFrom, parseModelCard, randomClassifier, type LoadOptions, type ModelCard } from './transfer/classifier';
+export { describeNetwork, type NetworkPart } from './transfer/describe';
+export { embed, type EmbedOptions, type Embedded } from './transfer/embed';
 export { evaluate, type EvaluateOptions } from './transfer/evaluate';
 export type { FeatureStore, Features } from './transfer/featureCache';
 export { fineTune } from './transfer/fineTune';
+export { gradCam, type GradCam, type GradCamOptions } from './transfer/gradCam';
 export { load, type LoadBlobOptions } from './transfer/load';
 export { estimateMemory, type MemoryEstimate } from './transfer/memory';
 export { fineTuneWithRecovery, type Recovered, type RecoveryOptions } from './transfer/recovery';
+export { planCost, type Arithmetic, type PlanCost } from './transfer/planCost';
 export { PRECISIONS, applyPrecision, precisionOf, type Precision } from './transfer/precision';
+export { expectedSeconds, measureSpeed, refineSpeed, type Speed } from './transfer/speed';
 export type {
   CheckpointStore, EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUse, Prediction, ProgressEvent, Recipe,
 } from './transfer/types';

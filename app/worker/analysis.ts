@@ -1,0 +1,49 @@
+/** What the studio shows of a network's workings: where it looked in a picture, and which pictures it takes for alike. */
+import {
+  DataError, decodeBlob, embed, gradCam, preprocess, view, type Classifier, type Dataset, type EmbedOptions, type Pixels,
+} from '../../src/index';
+import type { CamResult, EmbeddingMap } from '../shared/protocol';
+import { enlarge } from './enlarge';
+import { project } from './projection';
+
+/**
+ * Grad-CAM of one picture: for the class of that name, or for the most likely one. The map is enlarged to the square that
+ * the network saw, which is the picture given back. Call it between two steps of a run, not in the middle of one.
+ * @throws DataError for a class that the classifier does not have; ImageError for a picture that cannot be decoded.
+ */
+export async function explain(classifier: Classifier, picture: Blob | Pixels, className?: string): Promise<CamResult> {
+  const { classes, preprocessing } = classifier;
+  const classIndex = className === undefined ? undefined : classes.indexOf(className);
+  if (classIndex === -1) throw new DataError(`this model has no class called '${className}'; it knows ${classes.join(', ')}`);
+  const pixels = picture instanceof Blob ? await decodeBlob(picture, picture instanceof File ? picture.name : 'the picture') : picture;
+  const found = await gradCam(classifier, preprocess(pixels, preprocessing), classIndex === undefined ? {} : { classIndex });
+  const size = preprocessing.cropSize;
+  return {
+    name: classes[found.classIndex],
+    probability: found.probability,
+    size,
+    heat: enlarge(found.heat, found.size, size),
+    picture: await bitmapOf(view(pixels, preprocessing)),
+  };
+}
+
+/**
+ * The images of a dataset as points: those of alike features lie together. `classIds`: of the page's classes, by label.
+ * Points are in the square from 0 to 1, in equal proportion. Images that cannot be read have none. The same images and
+ * weights give the same map. The features are computed on the device: call it between two steps of a run.
+ */
+export async function mapImages(
+  classifier: Classifier,
+  dataset: Dataset,
+  { classIds, ...options }: EmbedOptions & { readonly classIds: readonly number[] },
+): Promise<EmbeddingMap> {
+  const { items, features } = await embed(classifier, dataset, options);
+  const { method, points } = await project(features, options.signal);
+  return { method, points: items.map(({ hash, label }, i) => ({ id: hash, classId: classIds[label], x: points[i][0], y: points[i][1] })) };
+}
+
+function bitmapOf({ width, height, data }: Pixels): Promise<ImageBitmap> {
+  const rgba = new Uint8ClampedArray(width * height * 4).fill(255);
+  for (let from = 0, to = 0; from < data.length; from += 3, to += 4) rgba.set(data.subarray(from, from + 3), to);
+  return createImageBitmap(new ImageData(rgba, width, height));
+}

@@ -1,0 +1,50 @@
+/** Points of many dimensions laid out in the plane, so that what is near stays near. */
+import { Random } from '../../src/index';
+import { principalComponents } from './pca';
+
+export interface Layout {
+  /** As the page names it. */
+  readonly method: string;
+  /** x and y from 0 to 1, in the order of the rows; both axes in equal proportion. */
+  readonly points: readonly (readonly [number, number])[];
+}
+
+/** With fewer points neighbourhoods mean little, and a plain projection shows all there is. */
+const FEW = 15;
+/** Neighbours that a point is to stay near: UMAP's usual number. */
+const NEIGHBOURS = 15;
+/** Milliseconds of work before others of the worker have their turn. */
+const TURN = 40;
+
+/**
+ * UMAP (McInnes et al., 2018), or the two principal components where there are only a few points. Seeded: the same rows
+ * give the same layout. @throws DOMException `AbortError` when the signal is aborted.
+ */
+export async function project(rows: readonly Float32Array[], signal?: AbortSignal): Promise<Layout> {
+  if (rows.length < FEW) return { method: 'PCA', points: fitted(principalComponents(rows, 2)) };
+  const { UMAP } = await import('umap-js');
+  const random = new Random(0);
+  const umap = new UMAP({ nNeighbors: Math.min(NEIGHBOURS, rows.length - 1), minDist: 0.1, random: () => random.next() });
+  const epochs = umap.initializeFit(rows.map((row) => Array.from(row)));
+  let turn = performance.now();
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    umap.step();
+    if (performance.now() - turn < TURN) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    signal?.throwIfAborted();
+    turn = performance.now();
+  }
+  return { method: 'UMAP', points: fitted(umap.getEmbedding()) };
+}
+
+/** Moved and scaled into the unit square, the longer side filling it and the shorter one in its middle. */
+function fitted(points: readonly (readonly number[])[]): [number, number][] {
+  const range = (axis: number): { middle: number; extent: number } => {
+    const values = points.map((point) => point[axis]);
+    const [least, most] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
+    return { middle: (least + most) / 2, extent: most - least };
+  };
+  const [x, y] = [range(0), range(1)];
+  const scale = Math.max(x.extent, y.extent) || 1;
+  return points.map((point) => [0.5 + (point[0] - x.middle) / scale, 0.5 + (point[1] - y.middle) / scale]);
+}
