@@ -26,7 +26,7 @@ export function TrainSection() {
       {!running && <Start />}
       {running
         ? <p class="quiet train-aside">Settings can be changed again when the run has ended.</p>
-        : <TrainSettings disabled={run.kind === 'interrupted'} />}
+        : <TrainSettings />}
     </Section>
   );
 }
@@ -34,7 +34,7 @@ export function TrainSection() {
 /** The button, and what has to be done before it can be pressed. */
 function Start() {
   const run = state.run.value;
-  const { blockers, hints } = readiness(state.device.value, state.base.value, state.classes.value, state.settings.value);
+  const { blockers, hints } = readiness(state);
   const all = unreadable.value.size === 0 ? blockers : [...blockers, 'Mend the settings that are marked below.'];
   const pressed = useSignal(false);
   const blocked = all.length > 0;
@@ -57,7 +57,7 @@ function Start() {
         <button type="button" class="button primary train-button" aria-disabled={blocked || pressed.value} aria-describedby="train-why" onClick={start}>
           <PlayIcon />{startLabel(run)}
         </button>
-        {run.kind === 'interrupted' && <button type="button" class="button" onClick={discard}>Begin anew</button>}
+        {run.kind === 'interrupted' && run.anew === null && <button type="button" class="button" onClick={discard}>Begin anew</button>}
       </div>
       <ul class="train-why" id="train-why" role="list">
         {all.map((text) => <li key={text}><InfoIcon size={16} /><span>{text}</span></li>)}
@@ -68,6 +68,6 @@ function Start() {
 }
 
 function startLabel(run: typeof state.run.value): string {
-  if (run.kind === 'interrupted') return run.epoch > 0 ? `Continue from epoch ${run.epoch + 1} of ${run.epochs}` : 'Continue';
+  if (run.kind === 'interrupted' && run.anew === null) return run.epoch > 0 ? `Continue from epoch ${run.epoch + 1} of ${run.epochs}` : 'Continue';
   return run.kind === 'idle' ? 'Train' : 'Train again';
 }

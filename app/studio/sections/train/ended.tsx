@@ -36,13 +36,13 @@ export function FailedRun({ run: { message, notes } }: { readonly run: Extract<R
   );
 }
 
-export function InterruptedRunView({ run: { epoch, epochs, history, bestEpoch, curve, notes } }: { readonly run: InterruptedRun }) {
+export function InterruptedRunView({ run: { epoch, epochs, history, bestEpoch, curve, notes, anew } }: { readonly run: InterruptedRun }) {
   const best = history.find((record) => record.epoch === bestEpoch);
   return (
     <div class="train-live">
       <p>
         Training was broken off, by a reload or a closed tab. {epoch > 0 ? `${epoch} of ${epochWords(epochs)} ${epoch === 1 ? 'is' : 'are'} kept` : 'No whole epoch was kept'}
-        {best && best.validationAccuracy !== null && `, the best with ${percent(best.validationAccuracy)} accuracy`}. Going on gives the same result as an unbroken run.
+        {best && best.validationAccuracy !== null && `, the best with ${percent(best.validationAccuracy)} accuracy`}. {anew ?? 'Going on gives the same result as an unbroken run.'}
       </p>
       <RunNotes notes={notes} />
       <Curves curve={curve} history={history} bestEpoch={bestEpoch} />

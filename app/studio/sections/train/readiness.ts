@@ -1,6 +1,6 @@
 /** Whether training can begin, and if not, why. */
 import { counted } from '../../../../src/report/format';
-import type { BaseState, ClassInfo, DeviceState, Settings } from '../../../shared/protocol';
+import type { ClassInfo, StudioState } from '../../../shared/protocol';
 
 export interface Readiness {
   /** What has to be done first, a sentence each; empty when training can begin. */
@@ -12,7 +12,10 @@ export interface Readiness {
 /** Below so many pictures in a class, its accuracy is hardly more than a guess. */
 const FEW = 8;
 
-export function readiness(device: DeviceState, base: BaseState, classes: readonly ClassInfo[], settings: Settings): Readiness {
+type Known = { readonly [K in 'device' | 'base' | 'classes' | 'settings' | 'adding']: { readonly value: StudioState[K] } };
+
+export function readiness(state: Known): Readiness {
+  const [device, base, classes, settings] = [state.device.value, state.base.value, state.classes.value, state.settings.value];
   const blockers: string[] = [];
   const hints: string[] = [];
   if (device.kind === 'missing') blockers.push('Training needs WebGPU, which this browser does not offer here.');
@@ -20,6 +23,7 @@ export function readiness(device: DeviceState, base: BaseState, classes: readonl
   if (base.kind === 'none' || base.kind === 'failed') blockers.push('Choose a base: the trained network to start from.');
   if (base.kind === 'loading') blockers.push(`The base is still being loaded (${base.title}).`);
 
+  if (state.adding.value !== null) blockers.push('Pictures are still being added.');
   const filled = classes.filter(({ images }) => images.length > 0);
   const empty = classes.filter(({ images }) => images.length === 0);
   if (filled.length < 2) {

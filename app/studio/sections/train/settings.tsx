@@ -15,48 +15,48 @@ function set(patch: Partial<Settings>): void {
   void attempt(() => studio.setSettings(patch));
 }
 
-export function TrainSettings({ disabled }: { readonly disabled: boolean }) {
+export function TrainSettings() {
   const settings = state.settings.value;
   const { plan, epochs, batchSize, lr, validationFraction } = settings;
   const defaults = planDefaults(plan);
   return (
     <div class="train-settings">
       <div class="train-fields">
-        <NumberField label="Epochs" value={epochs} placeholder={String(defaults.epochs)} disabled={disabled} parse={(text) => parseOptional(text, RULES.epochs)} onValue={(value) => set({ epochs: value })}
+        <NumberField label="Epochs" value={epochs} placeholder={String(defaults.epochs)} parse={(text) => parseOptional(text, RULES.epochs)} onValue={(value) => set({ epochs: value })}
           hint={`How often it goes through all pictures. Default ${defaults.epochs} for this plan.`} />
-        <NumberField label="Batch size" value={batchSize} disabled={disabled} parse={(text) => parseNumber(text, RULES.batchSize)} onValue={(value) => set({ batchSize: value ?? DEFAULT_SETTINGS.batchSize })}
+        <NumberField label="Batch size" value={batchSize} parse={(text) => parseNumber(text, RULES.batchSize)} onValue={(value) => set({ batchSize: value ?? DEFAULT_SETTINGS.batchSize })}
           hint={`Pictures in one step; more need more memory. Default ${DEFAULT_SETTINGS.batchSize}.`} />
-        <NumberField label="Learning rate" value={lr} placeholder={String(defaults.lr)} disabled={disabled} parse={(text) => parseOptional(text, RULES.lr)} onValue={(value) => set({ lr: value })}
+        <NumberField label="Learning rate" value={lr} placeholder={String(defaults.lr)} parse={(text) => parseOptional(text, RULES.lr)} onValue={(value) => set({ lr: value })}
           hint={`How far one step goes; lower it if the loss jumps. Default ${defaults.lr} for this plan.`} />
-        <NumberField label="Held-out share, in percent" value={Math.round(validationFraction * 1000) / 10} disabled={disabled} parse={(text) => parseNumber(text, RULES.validationPercent)} onValue={(value) => set({ validationFraction: (value ?? 0) / 100 })}
+        <NumberField label="Held-out share, in percent" value={Math.round(validationFraction * 1000) / 10} parse={(text) => parseNumber(text, RULES.validationPercent)} onValue={(value) => set({ validationFraction: (value ?? 0) / 100 })}
           hint={`Pictures it never learns from, which tell how good it is. Default ${DEFAULT_SETTINGS.validationFraction * 100}.`} />
       </div>
-      <Augmentations disabled={disabled} />
-      <MoreSettings disabled={disabled} />
+      <Augmentations />
+      <MoreSettings />
     </div>
   );
 }
 
-function Augmentations({ disabled }: { readonly disabled: boolean }) {
+function Augmentations() {
   const { augment, plan } = state.settings.value;
   const switches = switchesOf(augment);
   const change = (patch: Partial<typeof switches>): void => set({ augment: augmentationOf({ ...switches, ...patch }) });
   return (
     <div class="train-augment">
-      <Check label="Vary the pictures (augmentation)" checked={augment !== null} disabled={disabled} onChange={(on) => set({ augment: on ? augmentationOf({ crop: true, mirror: true, colour: false }) : null })}
+      <Check label="Vary the pictures (augmentation)" checked={augment !== null} onChange={(on) => set({ augment: on ? augmentationOf({ crop: true, mirror: true, colour: false }) : null })}
         hint={<>Shows each picture a little differently in every epoch, which helps when there are few. Default off.{plan === 'head' && ' It takes longer: features can then not be computed once and kept.'}</>} />
       {augment !== null && (
         <div class="train-switches">
-          <Check label="Crop" checked={switches.crop} disabled={disabled} onChange={(crop) => change({ crop })} hint="A random part, at least half of it." />
-          <Check label="Mirror" checked={switches.mirror} disabled={disabled} onChange={(mirror) => change({ mirror })} hint="Left to right, half of the time. Not for letters or signs." />
-          <Check label="Colours" checked={switches.colour} disabled={disabled} onChange={(colour) => change({ colour })} hint="Brightness, contrast and saturation by up to a fifth." />
+          <Check label="Crop" checked={switches.crop} onChange={(crop) => change({ crop })} hint="A random part, at least half of it." />
+          <Check label="Mirror" checked={switches.mirror} onChange={(mirror) => change({ mirror })} hint="Left to right, half of the time. Not for letters or signs." />
+          <Check label="Colours" checked={switches.colour} onChange={(colour) => change({ colour })} hint="Brightness, contrast and saturation by up to a fifth." />
         </div>
       )}
     </div>
   );
 }
 
-function MoreSettings({ disabled }: { readonly disabled: boolean }) {
+function MoreSettings() {
   const settings = state.settings.value;
   const device = state.device.value;
   const changed = changedBelow(settings, DEFAULT_SETTINGS);
@@ -64,17 +64,17 @@ function MoreSettings({ disabled }: { readonly disabled: boolean }) {
     <details class="fold">
       <summary>More settings{changed > 0 && <span class="quiet"> ({changed} changed)</span>}</summary>
       <div class="train-fields">
-        <SelectField label="Optimiser" value={settings.optimizer} disabled={disabled} onValue={(optimizer) => set({ optimizer })} hint="The rule that turns gradients into steps. Default AdamW."
+        <SelectField label="Optimiser" value={settings.optimizer} onValue={(optimizer) => set({ optimizer })} hint="The rule that turns gradients into steps. Default AdamW."
           options={[['adamw', 'AdamW'], ['sgd', 'SGD with momentum']]} />
-        <SelectField label="Learning rate over time" value={settings.schedule} disabled={disabled} onValue={(schedule) => set({ schedule })} hint="Falling lets it settle at the end. Default cosine."
+        <SelectField label="Learning rate over time" value={settings.schedule} onValue={(schedule) => set({ schedule })} hint="Falling lets it settle at the end. Default cosine."
           options={[['cosine', 'Cosine: falls to zero'], ['onecycle', 'One cycle: rises, then falls'], ['constant', 'Constant']]} />
-        <NumberField label="Label smoothing" value={settings.labelSmoothing} disabled={disabled} parse={(text) => parseNumber(text, RULES.labelSmoothing)} onValue={(value) => set({ labelSmoothing: value ?? 0 })}
+        <NumberField label="Label smoothing" value={settings.labelSmoothing} parse={(text) => parseNumber(text, RULES.labelSmoothing)} onValue={(value) => set({ labelSmoothing: value ?? 0 })}
           hint="Keeps it from being too sure of itself; 0.1 is usual. Default 0." />
-        <NumberField label="Seed" value={settings.seed} disabled={disabled} parse={(text) => parseNumber(text, RULES.seed)} onValue={(value) => set({ seed: value ?? 0 })}
+        <NumberField label="Seed" value={settings.seed} parse={(text) => parseNumber(text, RULES.seed)} onValue={(value) => set({ seed: value ?? 0 })}
           hint="Decides all that is random; the same seed gives the same result. Default 0." />
       </div>
       {device.kind === 'ready' && device.float16
-        ? <Check label="Half precision (float16) for what is not trained" checked={settings.float16} disabled={disabled} onChange={(float16) => set({ float16 })} hint="Half the memory for the frozen part, and often faster; its numbers are a little coarser. Default off." />
+        ? <Check label="Half precision (float16) for what is not trained" checked={settings.float16} onChange={(float16) => set({ float16 })} hint="Half the memory for the frozen part, and often faster; its numbers are a little coarser. Default off." />
         : device.kind === 'ready' && <p class="field-hint">Half precision (float16) is not offered by this graphics device.</p>}
     </details>
   );
@@ -85,13 +85,12 @@ interface NumberFieldProps {
   readonly hint: ComponentChildren;
   readonly value: number | null;
   readonly placeholder?: string;
-  readonly disabled: boolean;
   readonly parse: (text: string) => Parsed<number | null>;
   readonly onValue: (value: number | null) => void;
 }
 
 /** Its text is free while it is typed; it becomes a value when it can be read and the field is left or Enter pressed. */
-function NumberField({ label, hint, value, placeholder, disabled, parse, onValue }: NumberFieldProps) {
+function NumberField({ label, hint, value, placeholder, parse, onValue }: NumberFieldProps) {
   const id = useId();
   const text = useSignal<string | null>(null);
   const error = useSignal<string | null>(null);
@@ -118,7 +117,7 @@ function NumberField({ label, hint, value, placeholder, disabled, parse, onValue
     <Field label={label} hint={hint} error={error.value}>
       {(control) => (
         <input
-          {...control} class="input number" type="text" inputMode="decimal" autocomplete="off" disabled={disabled} placeholder={placeholder}
+          {...control} class="input number" type="text" inputMode="decimal" autocomplete="off" placeholder={placeholder}
           value={text.value ?? (value === null ? '' : String(value))}
           onInput={(event) => {
             text.value = event.currentTarget.value;
@@ -140,15 +139,14 @@ interface SelectFieldProps<T extends string> {
   readonly hint: string;
   readonly value: T;
   readonly options: readonly (readonly [T, string])[];
-  readonly disabled: boolean;
   readonly onValue: (value: T) => void;
 }
 
-function SelectField<T extends string>({ label, hint, value, options, disabled, onValue }: SelectFieldProps<T>) {
+function SelectField<T extends string>({ label, hint, value, options, onValue }: SelectFieldProps<T>) {
   return (
     <Field label={label} hint={hint}>
       {(control) => (
-        <select {...control} class="input" disabled={disabled} value={value} onChange={(event) => onValue(event.currentTarget.value as T)}>
+        <select {...control} class="input" value={value} onChange={(event) => onValue(event.currentTarget.value as T)}>
           {options.map(([name, title]) => <option key={name} value={name}>{title}</option>)}
         </select>
       )}
