@@ -1,5 +1,82 @@
+/** How deep to train, on a drawing of the network, with what each depth costs. */
+import { useEffect, useState } from 'preact/hooks';
+import type { BaseInfo } from '../../shared/protocol';
+import { Choice } from '../../ui/choice';
+import { Note } from '../../ui/note';
+import { attempt } from '../../ui/notices';
 import { Section } from '../../ui/section';
+import { state, studio } from '../session';
+import { useCosts } from './network/costs';
+import { Drawing } from './network/drawing';
+import { comparedPlans, firstTrained, planFrom, suggested } from './network/plans';
+import { Prices } from './network/prices';
+import './network.css';
 
 export function NetworkSection() {
-  return <Section id="network" title="Network"><p class="quiet">Not built yet.</p></Section>;
+  const base = state.base.value;
+  const ready = base.kind === 'ready' && base.info.blocks.length > 1;
+  return (
+    <Section id="network" title="Network" lead={ready ? 'A frozen part stays as it is; a trained one learns your classes. Click a part to train from there on.' : undefined}>
+      {ready ? <Chosen info={base.info} /> : <p class="quiet">{base.kind === 'loading' ? 'The network is drawn here when the base is loaded.' : 'Choose a base, and its network is drawn here, with what training each part of it costs.'}</p>}
+    </Section>
+  );
+}
+
+type Preset = 'head' | 'layer4' | 'full';
+
+function Chosen({ info: { blocks, title } }: { readonly info: BaseInfo }) {
+  const { plan } = state.settings.value;
+  // Where the handle is until the worker has heard of it.
+  const [draft, setDraft] = useState<number | null>(null);
+  const first = Math.min(draft ?? firstTrained(blocks, plan), blocks.length - 1);
+  useEffect(() => setDraft(null), [plan, blocks]);
+  const locked = lockedBecause();
+  const choose = (place: number): void => {
+    if (locked !== null || place === first) return;
+    setDraft(place);
+    void attempt(async () => studio.setSettings({ plan: planFrom(blocks, place) })).then(() => setDraft((now) => (now === place ? null : now)));
+  };
+  const costs = useCosts(comparedPlans(blocks, first).map((place) => planFrom(blocks, place)), blocks);
+  const advice = suggested(state.classes.value);
+  const preset = (['head', 'layer4', 'full'] as const).find((one) => firstTrained(blocks, one) === first) ?? null;
+  const option = (value: Preset, name: string, text: string) => ({
+    value, text, disabled: locked !== null, title: <>{name}{advice?.plan === value && <span class="network-suggested">suggested</span>}</>,
+  });
+  return (
+    <>
+      {locked !== null && <Note>{locked}</Note>}
+      <div class="network-presets"><Choice<Preset>
+        legend="How much to train" value={preset} onChange={(value) => choose(firstTrained(blocks, value))}
+        options={[
+          option('head', 'Head only', 'Only a new last layer learns. Quick, and the safest with few pictures.'),
+          option('layer4', 'Last stage', 'The most abstract features adapt too: for pictures unlike the base’s.'),
+          option('full', 'Everything', 'All layers adapt: for many pictures, and time.'),
+        ]}
+      /></div>
+      {advice && <p class="quiet network-advice">{advice.text}</p>}
+      <Spoken info={{ blocks, title }} first={first} />
+      <Drawing blocks={blocks} first={first} disabled={locked !== null} describedBy="network-spoken" onMove={choose} />
+      <Prices blocks={blocks} first={first} costs={costs} disabled={locked !== null} onChoose={choose} />
+    </>
+  );
+}
+
+/** Why the plan cannot be changed now, or null. */
+function lockedBecause(): string | null {
+  const { kind } = state.run.value;
+  if (kind === 'running') return 'Locked while training goes on. Stop it to train another part.';
+  if (kind === 'interrupted') return 'Locked by a run that was broken off: continue it under Train, or begin anew.';
+  return null;
+}
+
+/** The drawing in words. */
+function Spoken({ info: { blocks, title }, first }: { readonly info: Pick<BaseInfo, 'blocks' | 'title'>; readonly first: number }) {
+  const stages = [...new Set(blocks.map(({ stage }) => stage))].map((name) => {
+    const own = blocks.flatMap((block, i) => (block.stage === name ? [{ ...block, trained: i >= first }] : []));
+    const trained = own.filter((block) => block.trained).length;
+    const [height, width, channels] = own[own.length - 1].output;
+    const fate = trained === 0 ? 'frozen' : trained === own.length ? 'trained' : `the last ${trained} of ${own.length} blocks trained`;
+    return name === 'head' ? `head, ${channels} classes, ${fate}` : `${name}, ${own.length === 1 ? own[0].title : `${own.length} blocks`}, ${height} by ${width} with ${channels} channels, ${fate}`;
+  });
+  return <p class="hidden-text" id="network-spoken">{title}, from the image to the classes: {stages.join('; ')}.</p>;
 }
