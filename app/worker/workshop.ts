@@ -1,9 +1,11 @@
 /** The parts of the worker, put together, and what takes several of them. */
-import { DataError, DeviceError, UsageError } from '../../src/index';
+import { DeviceError, UsageError } from '../../src/index';
 import type { BaseChoice, CamResult, EmbeddingMap, ImageId, PlanCost } from '../shared/protocol';
+import { planCosts } from './costs';
 import { BaseLoader } from './engine/baseLoader';
 import { Engine } from './engine/engine';
 import { Models } from './engine/models';
+import { Speeds } from './engine/speeds';
 import { Turns } from './engine/turns';
 import type { Trained } from './exporting';
 import type { Project } from './project/project';
@@ -13,7 +15,10 @@ import type { StateKeeper } from './state';
 import { memoryDisk, type Disk } from './storage/disk';
 import { Keeping } from './storage/keeping';
 import { openOpfs } from './storage/opfs';
+import { countsOf, datasetOf } from './training/collection';
+import { RunFiles } from './training/files';
 import { Outcome } from './training/outcome';
+import { trainedClasses } from './training/record';
 import { Training } from './training/training';
 
 /** Opens storage, the project that was open last, and the device; the device may be still on its way afterwards. */
@@ -28,6 +33,7 @@ export class Workshop {
   readonly keeping: Keeping;
   readonly engine: Engine;
   readonly models: Models;
+  readonly speeds: Speeds;
   readonly outcome: Outcome;
   readonly training: Training;
   readonly projects: Projects;
@@ -40,10 +46,11 @@ export class Workshop {
     this.disk = disk;
     this.keeping = new Keeping(disk, (storage) => state.set({ storage }));
     this.engine = new Engine((device) => state.set({ device }), () => void this.#reopen());
+    this.speeds = new Speeds(disk);
     this.models = new Models(this.engine, this.#turns);
     this.outcome = new Outcome(this.models, (run) => state.set({ run }));
     const tellUsable = (): void => state.set({ usable: this.models.usable });
-    this.training = new Training({ engine: this.engine, turns: this.#turns, models: this.models, outcome: this.outcome, tell: (run) => state.set({ run }), tellUsable });
+    this.training = new Training({ engine: this.engine, turns: this.#turns, models: this.models, speeds: this.speeds, outcome: this.outcome, tell: (run) => state.set({ run }), tellUsable });
     this.#bases = new BaseLoader({ engine: this.engine, turns: this.#turns, disk, keeping: this.keeping, tell: (base) => state.set({ base }) });
     this.projects = new Projects({ disk, keeping: this.keeping, onChange: (project) => this.#show(project), onList: (projects) => state.set({ projects }) });
   }
@@ -99,16 +106,29 @@ export class Workshop {
     await this.training.run(this.project);
   }
 
-  planCosts(_plans: readonly string[]): Promise<readonly PlanCost[]> {
-    return Promise.resolve([]);
+  /** Costs of plans for the classes and pictures that there are. */
+  planCosts(plans: readonly string[]): Promise<readonly PlanCost[]> {
+    const { classes, settings } = this.project.record;
+    const learnt = trainedClasses(classes);
+    const names = learnt.length >= 2 ? learnt.map(({ name }) => name) : ['one', 'another'];
+    const images = countsOf(learnt, settings.validationFraction);
+    return this.models.useBaseFor(names, async (classifier) => planCosts(classifier, plans, settings, images, await this.speeds.of(classifier)));
   }
 
-  gradCam(_picture: ImageId | Blob, _className?: string): Promise<CamResult> {
-    return Promise.reject(new DataError('not yet'));
+  async gradCam(picture: ImageId | Blob, className?: string): Promise<CamResult> {
+    const blob = picture instanceof Blob ? picture : await this.project.pictures.blob(picture);
+    return this.models.use(async (classifier) => (await import('./analysis')).explain(classifier, blob, className));
   }
 
+  /** By the trained network, or by the base before there is one. */
   embeddingMap(): Promise<EmbeddingMap> {
-    return Promise.reject(new DataError('not yet'));
+    const { project } = this;
+    const classes = project.record.classes.filter(({ images }) => images.length > 0);
+    if (classes.length === 0) throw new UsageError('There are no pictures to map yet; add some first.');
+    const files = new RunFiles(project);
+    return this.models.useAny(async (classifier) => (await import('./analysis')).mapImages(classifier, datasetOf(classes, project.pictures), {
+      classIds: classes.map(({ id }) => id), features: files.features(),
+    }));
   }
 
   /** What exports need, in a turn of its own. */

@@ -14,7 +14,8 @@ const TRIES = 3;
 export class Models {
   readonly #engine: Engine;
   readonly #turns: Turns;
-  #base: { readonly base: Base; loaded?: Classifier } | undefined;
+  /** `otherLayer`: its last layer is not the base's own any more. */
+  #base: { readonly base: Base; loaded?: Classifier; otherLayer?: boolean } | undefined;
   #trained: { files: ModelFiles; loaded?: Classifier } | undefined;
   /** What a run trains, once it has finished an epoch: it is used between the run's steps. */
   live: Classifier | undefined;
@@ -59,9 +60,11 @@ export class Models {
     const held = this.#base;
     if (!held) throw new UsageError('There is no base to start from yet; choose one first.');
     const gpu = await this.#engine.gpu();
-    const { loaded } = held;
-    delete held.loaded;
-    return loaded?.gpu === gpu ? loaded : held.base.open(gpu);
+    const { loaded, otherLayer } = held;
+    this.#base = { base: held.base };
+    if (loaded?.gpu !== gpu) return held.base.open(gpu);
+    // A layer that was put in for a look is none to train on: without names of its own the network gets another.
+    return otherLayer ? new Classifier(loaded.network, { classes: null, preprocessing: loaded.preprocessing, base: loaded.base, notes: loaded.notes }) : loaded;
   }
 
   /** Frees what the trained model takes on the device; it is loaded again when it is wanted. For use within a turn. */
@@ -80,9 +83,14 @@ export class Models {
     return this.#patiently(async () => work(this.usable ? this.live ?? await this.#trainedNow() : await this.#baseNow()));
   }
 
-  /** The same with the base, whatever was trained. */
-  useBase<T>(work: (classifier: Classifier) => Promise<T>): Promise<T> {
-    return this.#patiently(async () => work(await this.#baseNow()));
+  /** The same with the base, whatever was trained, and with a last layer for these classes. */
+  useBaseFor<T>(classes: readonly string[], work: (classifier: Classifier) => Promise<T>): Promise<T> {
+    return this.#patiently(async () => {
+      const classifier = await this.#baseNow();
+      if (this.#base && !same(classifier.classes, classes)) this.#base.otherLayer = true;
+      classifier.setClasses(classes);
+      return work(classifier);
+    });
   }
 
   async #patiently<T>(work: () => Promise<T>): Promise<T> {
@@ -99,7 +107,10 @@ export class Models {
     const held = this.#base;
     if (!held) throw new UsageError('There is no base yet; choose one first.');
     const gpu = await this.#engine.gpu();
-    if (held.loaded?.gpu !== gpu) held.loaded = await held.base.open(gpu);
+    if (held.loaded?.gpu !== gpu) {
+      held.loaded = await held.base.open(gpu);
+      held.otherLayer = false;
+    }
     return held.loaded;
   }
 
@@ -110,6 +121,10 @@ export class Models {
     if (held.loaded?.gpu !== gpu) held.loaded = await openModel(gpu, held.files);
     return held.loaded;
   }
+}
+
+function same(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i]);
 }
 
 async function openModel(gpu: Gpu, { weights, card }: ModelFiles): Promise<Classifier> {

@@ -13,16 +13,29 @@ export function collectionOf(classes: readonly ClassInfo[], pictures: Pictures, 
       ? 'There are no pictures to learn from yet. Add at least two classes, each with some pictures.'
       : `Only the class '${classes[0].name}' has pictures to learn from; there is nothing to tell apart. Add pictures to a second class.`);
   }
-  const datasetOf = (part: ImageInfo['part']): Dataset => {
-    const items = classes.flatMap(({ images }, label) => images.filter((image) => image.part === part).map(({ id }): Item => ({ name: id, label, hash: id })));
-    return createDataset(classes.map(({ name }) => name), items, async ({ name }, preprocessing, augment) => preprocess(await decoded(pictures, name), preprocessing, augment));
-  };
-  const given = datasetOf('validation');
-  const { train, validation } = given.items.length > 0 ? { train: datasetOf(undefined), validation: given } : split(datasetOf(undefined), validationFraction);
+  const part = (wanted: ImageInfo['part']): Dataset => datasetOf(classes, pictures, (image) => image.part === wanted);
+  const given = part('validation');
+  const { train, validation } = given.items.length > 0 ? { train: part(undefined), validation: given } : split(part(undefined), validationFraction);
   return {
-    classes: classes.map(({ name }) => name), train, validation, test: datasetOf('test'),
+    classes: classes.map(({ name }) => name), train, validation, test: part('test'),
     report: { found: train.items.length + validation.items.length, skipped: [], duplicates: [], conflicts: [], warnings: [] },
   };
+}
+
+/** The pictures of classes, or those of them that are wanted. */
+export function datasetOf(classes: readonly ClassInfo[], pictures: Pictures, wanted: (image: ImageInfo) => boolean = () => true): Dataset {
+  const items = classes.flatMap(({ images }, label) => images.filter(wanted).map(({ id }): Item => ({ name: id, label, hash: id })));
+  return createDataset(classes.map(({ name }) => name), items, async ({ name }, preprocessing, augment) => preprocess(await decoded(pictures, name), preprocessing, augment));
+}
+
+/** How many pictures a run would learn from and hold out: `collectionOf` without its datasets. */
+export function countsOf(classes: readonly ClassInfo[], validationFraction: number): { train: number; validation: number } {
+  const count = (part: ImageInfo['part']): number[] => classes.map(({ images }) => images.filter((image) => image.part === part).length);
+  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  const [free, given] = [count(undefined), sum(count('validation'))];
+  if (given > 0 || validationFraction === 0) return { train: sum(free), validation: given };
+  const held = sum(free.map((n) => Math.min(Math.max(Math.round(validationFraction * n), 1), Math.max(0, n - 1))));
+  return { train: sum(free) - held, validation: held };
 }
 
 async function decoded(pictures: Pictures, id: string): ReturnType<typeof decodeBlob> {

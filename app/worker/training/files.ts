@@ -1,13 +1,15 @@
 /** The files of a project's run: its checkpoint, its features, its record, and the model that came out of it. */
 import { parseModelCard, type CheckpointStore, type FeatureStore, type ModelCard } from '../../../src/index';
 import type { Project } from '../project/project';
-import { readText } from '../storage/disk';
+import { readText, type Disk } from '../storage/disk';
 import type { Kept } from '../storage/keeping';
 import { packFeatures, unpackFeatures } from './featureFile';
 import type { ModelFiles, ResultRecord, RunRecord } from './record';
 
 /** After a write that failed, the next large ones are spared the disk for so long, in milliseconds. */
 const REST = 30_000;
+/** Sets of features that are kept besides the latest. */
+const OTHERS = 2;
 
 export class RunFiles {
   readonly #project: Project;
@@ -49,8 +51,7 @@ export class RunFiles {
       add: async (fingerprint, features) => {
         const path = `${folder}/${fingerprint}`;
         const before = await disk.read(path);
-        // Features of other weights are seldom wanted again.
-        for (const name of await disk.list(folder)) if (name !== fingerprint) await disk.remove(`${folder}/${name}`);
+        await prune(disk, folder, fingerprint);
         await this.#write('features of the pictures', path, packFeatures(features, before));
       },
     };
@@ -119,4 +120,14 @@ export class RunFiles {
       return undefined; // it can be done without: training begins anew
     }
   }
+}
+
+/** Features of weights that were not used lately are seldom wanted again. */
+async function prune(disk: Disk, folder: string, but: string): Promise<void> {
+  const others = await Promise.all((await disk.list(folder)).filter((name) => name !== but).map(async (name) => {
+    const file = await disk.read(`${folder}/${name}`);
+    return { path: `${folder}/${name}`, time: file instanceof File ? file.lastModified : 0 };
+  }));
+  others.sort((a, b) => b.time - a.time);
+  for (const { path } of others.slice(OTHERS)) await disk.remove(path);
 }

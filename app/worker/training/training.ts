@@ -3,6 +3,7 @@ import { Classifier, TrainingError, UsageError, fineTuneWithRecovery, type Image
 import type { RunState, Settings } from '../../shared/protocol';
 import type { Engine } from '../engine/engine';
 import type { Models } from '../engine/models';
+import type { Speeds } from '../engine/speeds';
 import type { Turns } from '../engine/turns';
 import { optionsOf, recipeOf } from '../project/checks';
 import { imagesOf } from '../project/classes';
@@ -20,6 +21,7 @@ export interface TrainingDeps {
   readonly engine: Engine;
   readonly turns: Turns;
   readonly models: Models;
+  readonly speeds: Speeds;
   readonly outcome: Outcome;
   readonly tell: (run: RunState) => void;
   readonly tellUsable: () => void;
@@ -210,7 +212,7 @@ export class Training {
   /** Makes the outcome the project's model, if there is one. Returns the state that tells of it. */
   async #keep(going: Going, { classifier, result }: Recovered): Promise<RunState> {
     const { files, live } = going;
-    const { models, outcome } = this.#deps;
+    const { models, speeds, outcome } = this.#deps;
     const { notes, curve } = live.now;
     if (result.bestEpoch === 0) {
       classifier.dispose();
@@ -229,6 +231,8 @@ export class Training {
     const record = { run, classes: going.classes };
     outcome.ended(record);
     await files.saveResult(record, kept);
+    // A guess for next time, no part of the result.
+    await speeds.learn(model, optionsOf(going.settings), result).catch(() => undefined);
     return run;
   }
 
