@@ -92,7 +92,11 @@ export function PictureMap({ map }: { readonly map: EmbeddingMap }) {
     if (point && places.has(point.id)) lookAt({ picture: point.id, name: places.get(point.id)?.image.name ?? '', label: className(point.mark) });
   };
   const open = (index: number): void => openRef.current(index);
-  const zoom = (factor: number): void => { view.value = zoomAt(view.value, factor, { x: box.value.width / 2, y: box.value.height / 2 }, box.value); };
+  const zoom = (factor: number): void => {
+    const point = points[current.value] as MapPoint | undefined;
+    const at = point ? toScreen(point, view.value, box.value) : { x: box.value.width / 2, y: box.value.height / 2 };
+    view.value = zoomAt(view.value, factor, at, box.value);
+  };
 
   const onKey = (event: KeyboardEvent): void => {
     const direction = ARROWS[event.key];

@@ -12,11 +12,13 @@ export interface AnswersProps {
   readonly shares: readonly Share[];
   /** `12 ms`, and what else there is to say. */
   readonly aside: string;
+  /** Of a camera: keep the order unless one class has clearly passed another. */
+  readonly live?: boolean;
 }
 
-export function Answers({ shares, aside }: AnswersProps) {
+export function Answers({ shares, aside, live }: AnswersProps) {
   const order = useRef<readonly string[]>([]);
-  const top = steadyTop(order.current, shares, SHOWN);
+  const top = steadyTop(live ? order.current : [], shares, SHOWN);
   order.current = top.map(({ name }) => name);
   const said = verdict(shares);
   const spoken = useSignal('');

@@ -92,7 +92,7 @@ export function LiveCamera() {
       <div class="try-right">
         {problem.value && <Note kind="warn" live>{problem.value}</Note>}
         {shares.value && pace.value
-          ? <Answers shares={shares.value} aside={`${milliseconds(pace.value.milliseconds)} a picture, ${pace.value.perSecond < 10 ? pace.value.perSecond.toFixed(1) : Math.round(pace.value.perSecond)} a second. Shares are averaged over the last few.`} />
+          ? <Answers live shares={shares.value} aside={`${milliseconds(pace.value.milliseconds)} a picture, ${pace.value.perSecond < 10 ? pace.value.perSecond.toFixed(1) : Math.round(pace.value.perSecond)} a second. Shares are averaged over the last few.`} />
           : !problem.value && live && <p class="quiet" role="status">Asking the network…</p>}
       </div>
     </div>

@@ -14,17 +14,18 @@ export function smoothed(before: readonly Share[] | null, now: readonly Share[],
   });
 }
 
-/** How much likelier a class must be to pass the one above it. */
-const LEAD = 0.06;
+/** How much likelier a class must be to pass the one above it: a part of its probability, and at least half a percent. */
+const LEAD = 0.12;
 
 /** The `most` likeliest, in the order they had, except where one has clearly passed another. */
 export function steadyTop(before: readonly string[], now: readonly Share[], most: number): Share[] {
   const place = new Map(before.map((name, i) => [name, i]));
+  if (before.length === 0) return [...now].sort((a, b) => b.probability - a.probability).slice(0, most);
   const left = [...now];
   const top: Share[] = [];
   while (top.length < most && left.length > 0) {
     const highest = Math.max(...left.map(({ probability }) => probability));
-    const candidates = left.filter(({ probability }) => probability >= highest - LEAD);
+    const candidates = left.filter(({ probability }) => probability >= highest - Math.max(0.005, LEAD * highest));
     const pick = candidates.reduce((a, b) => {
       const [pa, pb] = [place.get(a.name) ?? Infinity, place.get(b.name) ?? Infinity];
       if (pa !== pb) return pa < pb ? a : b;
