@@ -1,6 +1,6 @@
 """Makes every fixture under test/fixtures with PyTorch; docs/fixtures.md describes them.
 
-    python scripts/reference/make_fixtures.py --out test/fixtures [--only ops,train,optim,seeded,logits]
+    python scripts/reference/make_fixtures.py --out test/fixtures [--only ops,train,optim,seeded,logits,gradcam]
 
 Needs torch, torchvision and numpy (CPU builds do). The numbers are computed in float64 from float32 arguments and
 rounded to float32 once, so that a fixture's error is the engine's own and another machine makes the same files. The
@@ -18,13 +18,17 @@ import torch  # noqa: E402
 import torchvision  # noqa: E402
 
 from fixture_file import Report  # noqa: E402
+from fixture_gradcam import make_gradcam  # noqa: E402
 from fixture_ops import make_ops  # noqa: E402
 from fixture_optim import make_optim  # noqa: E402
 from fixture_seeded import make_seeded  # noqa: E402
 from fixture_train import make_train  # noqa: E402
 from make_logits import make_logits  # noqa: E402
 
-MAKERS = {"ops": make_ops, "train": make_train, "optim": make_optim, "seeded": make_seeded, "logits": make_logits}
+MAKERS = {
+    "ops": make_ops, "train": make_train, "optim": make_optim, "seeded": make_seeded, "logits": make_logits,
+    "gradcam": make_gradcam,
+}
 
 
 def main():
