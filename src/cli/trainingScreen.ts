@@ -2,6 +2,7 @@
 import type { SkippedImage } from '../data/collection';
 import { count, duration, percent } from '../report/format';
 import { memoryPhrase } from '../report/memory';
+import { placeInWords } from '../transfer/kept';
 import type { EpochRecord, FineTuneResult, ProgressEvent } from '../transfer/types';
 import { bar, bold, dim, green, oneLine, type Terminal } from './terminal';
 
@@ -29,7 +30,7 @@ export class TrainingScreen {
       case 'memory':
         return this.#memory(event);
       case 'resume':
-        return this.#terminal.line(`  Going on after epoch ${event.epoch}.`);
+        return this.#terminal.line(`  Going on ${placeInWords(event)}.`);
       case 'features':
         return this.#features(event);
       case 'step':

@@ -35,6 +35,8 @@ export interface Batch {
   /** Dataset index of each image. */
   readonly indices: readonly number[];
   readonly size: number;
+  /** Entries of the order that are done with this batch, those of images that could not be read included. */
+  readonly end: number;
 }
 
 interface Loaded {
@@ -72,30 +74,31 @@ export async function* batches(dataset: Dataset, options: BatchOptions): AsyncGe
     }
   };
 
-  const queue: Promise<Loaded[]>[] = [];
+  const queue: { readonly loading: Promise<Loaded[]>; readonly end: number }[] = [];
   const last = dropLast ? order.length - (order.length % batchSize) : order.length;
   let next = 0;
   const refill = (): void => {
     while (queue.length <= prefetch && next < last) {
-      const loading = Promise.all(order.slice(next, Math.min(next + batchSize, last)).map(loadOne));
+      const end = Math.min(next + batchSize, last);
+      const loading = Promise.all(order.slice(next, end).map(loadOne));
       loading.catch(() => undefined); // an abandoned loop must not raise; a live one meets the error below
-      queue.push(loading);
-      next += batchSize;
+      queue.push({ loading, end });
+      next = end;
     }
   };
 
   for (;;) {
     refill();
-    const loading = queue.shift();
-    if (loading === undefined) return;
-    const loaded = await loading;
+    const first = queue.shift();
+    if (first === undefined) return;
+    const loaded = await first.loading;
     refill();
-    const batch = pack(dataset, loaded, options.onSkip);
+    const batch = pack(dataset, loaded, first.end, options.onSkip);
     if (batch !== undefined) yield batch;
   }
 }
 
-function pack(dataset: Dataset, loaded: readonly Loaded[], onSkip: BatchOptions['onSkip']): Batch | undefined {
+function pack(dataset: Dataset, loaded: readonly Loaded[], end: number, onSkip: BatchOptions['onSkip']): Batch | undefined {
   const good: { index: number; input: Float32Array }[] = [];
   for (const { index, result } of loaded) {
     if (result instanceof DataError) {
@@ -114,5 +117,6 @@ function pack(dataset: Dataset, loaded: readonly Loaded[], onSkip: BatchOptions[
     targets: Int32Array.from(good, ({ index }) => dataset.items[index].label),
     indices: good.map(({ index }) => index),
     size: good.length,
+    end,
   };
 }

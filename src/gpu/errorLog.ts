@@ -32,6 +32,12 @@ export class ErrorLog {
     );
   }
 
+  /** Keeps what is pending from whoever waits next, until the function it returns is called. */
+  setAside(): () => void {
+    const aside = this.#pending.splice(0);
+    return () => void this.#pending.unshift(...aside);
+  }
+
   /** From now on every use and every wait is this error; the first one that is given stays. */
   close(error: DeviceError): void {
     if (this.#closed) return;

@@ -181,6 +181,15 @@ export class Gpu {
     await this.#log.throwAll();
   }
 
+  /**
+   * Submits, and keeps what WebGPU reports of it from others who wait for the device, until the function this returns is
+   * called: other work then neither gets these errors nor hides them.
+   */
+  setErrorsAside(): () => void {
+    this.flush();
+    return this.#log.setAside();
+  }
+
   // Tracing: functions that are looked at, not run
 
   /**

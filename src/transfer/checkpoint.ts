@@ -1,11 +1,19 @@
-/** The state of a run after an epoch, in one safetensors file, so that it is whole or not there. */
+/** The state of a run between two steps, in one safetensors file, so that it is whole or not there. */
 import { UsageError, WeightsError } from '../errors';
 import type { HostTensor } from '../hostTensor';
 import { bytesSource } from '../weights/byteSource';
 import { openWeights } from '../weights/open';
 import { serializeSafetensors } from '../weights/safetensors';
 import { readAll } from '../weights/weightsFile';
+import type { LossState } from './lossMeter';
 import type { EpochRecord, Recipe } from './types';
+
+/** How far the epoch after the last one that is done had come. */
+export interface Within extends LossState {
+  /** Entries of the epoch's order that are done. */
+  readonly position: number;
+  readonly seconds: number;
+}
 
 export interface Checkpoint {
   readonly recipe: Recipe;
@@ -14,6 +22,8 @@ export interface Checkpoint {
   readonly classes: readonly string[];
   /** Epochs done. */
   readonly epoch: number;
+  /** Missing where none had been begun. */
+  readonly within?: Within;
   readonly bestEpoch: number;
   readonly history: readonly EpochRecord[];
   /** Training images in this run and what identifies them. */
@@ -25,21 +35,24 @@ export interface Checkpoint {
   readonly optimizer: ReadonlyMap<string, HostTensor>;
 }
 
+/** Files of runs that were between two epochs; and of those in the middle of one, which older versions would take for the first kind. */
+const [BETWEEN, WITHIN] = ['graft-checkpoint-1', 'graft-checkpoint-2'];
+
 const GROUPS = ['model', 'best', 'optimizer'] as const;
 
 export function serializeCheckpoint(checkpoint: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors = new Map<string, HostTensor>();
   for (const group of GROUPS) for (const [name, tensor] of checkpoint[group]) tensors.set(`${group}/${name}`, tensor);
-  const { recipe, microBatch, classes, epoch, bestEpoch, history, data, optimizerSteps } = checkpoint;
-  const run = JSON.stringify({ recipe, microBatch, classes, epoch, bestEpoch, history, data, optimizerSteps });
-  return serializeSafetensors(tensors, { metadata: { format: 'graft-checkpoint-1', run } });
+  const { recipe, microBatch, classes, epoch, within, bestEpoch, history, data, optimizerSteps } = checkpoint;
+  const run = JSON.stringify({ recipe, microBatch, classes, epoch, within, bestEpoch, history, data, optimizerSteps });
+  return serializeSafetensors(tensors, { metadata: { format: within ? WITHIN : BETWEEN, run } });
 }
 
 /** @throws WeightsError when the bytes are no whole checkpoint. */
 export async function parseCheckpoint(bytes: Uint8Array<ArrayBuffer>): Promise<Checkpoint> {
   const file = await openWeights(bytesSource(bytes, 'checkpoint.safetensors'));
   const { format, run } = file.metadata;
-  if (format !== 'graft-checkpoint-1' || run === undefined) {
+  if ((format !== BETWEEN && format !== WITHIN) || run === undefined) {
     throw new WeightsError('the checkpoint was not written by Graft, or by another version; remove it to start anew');
   }
   const groups: Record<(typeof GROUPS)[number], Map<string, HostTensor>> = { model: new Map(), best: new Map(), optimizer: new Map() };

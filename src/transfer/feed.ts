@@ -20,6 +20,8 @@ export interface FeedBatch {
   readonly inputs: Float32Array;
   readonly targets: Int32Array;
   readonly items: readonly Item[];
+  /** Entries of the order that are done with this batch, those left out included. */
+  readonly end: number;
 }
 
 export interface Feed {
@@ -56,8 +58,8 @@ export function imageFeed(
         skipped.add(path);
       };
       const options = { batchSize, order, preprocessing, epoch, seed, onSkip, ...(augment ? { augment } : {}) };
-      for await (const { inputs, targets, indices } of batches(dataset, options)) {
-        yield { inputs, targets, items: indices.map((index) => dataset.items[index]) };
+      for await (const { inputs, targets, indices, end } of batches(dataset, options)) {
+        yield { inputs, targets, items: indices.map((index) => dataset.items[index]), end };
       }
     },
   };
@@ -72,10 +74,11 @@ function featureFeed({ network }: Classifier, dataset: Dataset, features: Featur
     shape: [length],
     async *batches(order, batchSize) {
       for (let start = 0; start < order.length; start += batchSize) {
-        const chosen = Array.from({ length: Math.min(batchSize, order.length - start) }, (_, i) => items[order[start + i]]);
+        const end = Math.min(start + batchSize, order.length);
+        const chosen = Array.from({ length: end - start }, (_, i) => items[order[start + i]]);
         const inputs = new Float32Array(chosen.length * length);
         chosen.forEach(({ hash }, i) => inputs.set(features.get(hash) as Float32Array, i * length));
-        yield { inputs, targets: Int32Array.from(chosen, ({ label }) => label), items: chosen };
+        yield { inputs, targets: Int32Array.from(chosen, ({ label }) => label), items: chosen, end };
       }
     },
   };
@@ -125,8 +128,8 @@ export async function featuresOf(
   } finally {
     passes?.dispose();
     network.gpu.trim(); // what training needs has other sizes
+    if (added.size > 0) await store?.add(fingerprint, added); // also where a device is lost on the way
   }
-  if (added.size > 0) await store?.add(fingerprint, added);
   const all: Features = new Map([...known, ...added]);
   return { features: all, computed: added.size, reused };
 }

@@ -17,20 +17,32 @@ export interface LossProgress {
   readonly step: number;
 }
 
+/** What a meter has read: enough to go on with another. */
+export interface LossState {
+  /** Steps, and the images in them. */
+  readonly step: number;
+  readonly images: number;
+  /** Sum of the images' losses. */
+  readonly lossSum: number;
+}
+
 export class LossMeter {
   readonly #firstStep: number;
   readonly #onProgress: (progress: LossProgress) => void;
   /** Losses of steps, by the parts of each. */
   #pending: (readonly PartLoss[])[] = [];
   #lastRead = performance.now();
-  #sum = 0;
-  #images = 0;
-  #step = 0;
+  #sum: number;
+  #images: number;
+  #step: number;
 
-  /** `firstStep`: steps of the whole run before this epoch, for messages. */
-  constructor(firstStep: number, onProgress: (progress: LossProgress) => void) {
+  /** `firstStep`: steps of the whole run before this epoch, for messages. `from`: what was read of the epoch before. */
+  constructor(firstStep: number, onProgress: (progress: LossProgress) => void, from: LossState = { step: 0, images: 0, lossSum: 0 }) {
     this.#firstStep = firstStep;
     this.#onProgress = onProgress;
+    this.#step = from.step;
+    this.#images = from.images;
+    this.#sum = from.lossSum;
   }
 
   /** Takes over a step's losses. @throws TrainingError when a loss read now is not finite. */
@@ -44,6 +56,12 @@ export class LossMeter {
   async finish(): Promise<number> {
     await this.#read();
     return this.#images > 0 ? this.#sum / this.#images : NaN;
+  }
+
+  /** Reads all losses there are, and tells where that leaves the meter. @throws TrainingError as `add`. */
+  async state(): Promise<LossState> {
+    await this.#read();
+    return { step: this.#step, images: this.#images, lossSum: this.#sum };
   }
 
   /** Frees losses that were never read. */

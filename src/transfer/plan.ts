@@ -23,9 +23,10 @@ export function recipeOf(options: FineTuneOptions): Recipe {
   if (clipNorm !== null && !(clipNorm > 0)) throw new UsageError(`fineTune: clipNorm must be positive, got ${clipNorm}`);
   if (bn !== 'hold' && bn !== 'update') throw new UsageError(`fineTune: bn is 'hold' or 'update', got '${String(bn)}'.${suggest(String(bn), ['hold', 'update'])}`);
   if (augment !== null) checkAugmentation(augment);
-  const { microBatch, memoryBudget } = options;
+  const { microBatch, memoryBudget, checkpointEvery } = options;
   if (microBatch !== undefined && (!Number.isInteger(microBatch) || microBatch < 1)) throw new UsageError(`fineTune: microBatch must be a whole number of at least 1, got ${microBatch}`);
   if (memoryBudget !== undefined && !(memoryBudget > 0)) throw new UsageError(`fineTune: memoryBudget must be a positive number of bytes, got ${memoryBudget}`);
+  if (checkpointEvery !== undefined && !(checkpointEvery >= 0)) throw new UsageError(`fineTune: checkpointEvery must be a number of seconds, 0 or more, got ${checkpointEvery}`);
   checkPlanName(plan);
   const optimizer = { name: 'adamw', lr: head ? 1e-2 : 1e-3, ...options.optimizer } as OptimizerOptions;
   checkOptimizer(optimizer);

@@ -1,12 +1,16 @@
 /** The caller's turns between the steps of a run, and time without them. */
+import type { Gpu } from '../gpu/gpu';
 import type { FineTuneOptions } from './types';
 
 export class Turns {
   readonly #options: Pick<FineTuneOptions, 'betweenSteps' | 'signal'>;
+  readonly #gpu: Gpu | undefined;
   #taken = 0;
 
-  constructor(options: Pick<FineTuneOptions, 'betweenSteps' | 'signal'>) {
+  /** `gpu`: whose errors are to be kept apart from those of what the caller does. */
+  constructor(options: Pick<FineTuneOptions, 'betweenSteps' | 'signal'>, gpu?: Gpu) {
     this.#options = options;
+    this.#gpu = gpu;
   }
 
   /** Lets the caller have a turn. False when the run is to end, which may be in the middle of one. */
@@ -14,9 +18,11 @@ export class Turns {
     const { betweenSteps, signal } = this.#options;
     if (betweenSteps && !signal?.aborted) {
       const began = performance.now();
+      const restore = this.#gpu?.setErrorsAside();
       try {
         await unlessAborted(betweenSteps(), signal);
       } finally {
+        restore?.();
         this.#taken += performance.now() - began;
       }
     }

@@ -62,7 +62,7 @@ export interface FineTuneOptions {
   readonly seed?: number;
   /** Keeps features of a frozen trunk between runs. Default: in memory, for this run. */
   readonly features?: FeatureStore;
-  /** Where the state after each epoch is kept, for `resume`. Default: nowhere. */
+  /** Where the state after each epoch is kept, for `resume`. Default: nowhere that outlives the run. */
   readonly checkpoint?: CheckpointStore;
   /** Continue from the checkpoint, if there is one. Default false. */
   readonly resume?: boolean;
@@ -115,7 +115,8 @@ export type ProgressEvent =
   | { readonly kind: 'memory'; readonly batchSize: number; readonly memory: MemoryUse }
   /** Every program is ready to run. */
   | { readonly kind: 'compile' }
-  | { readonly kind: 'resume'; readonly epoch: number }
+  /** Training goes on from a snapshot: so many epochs, and so many steps of the next one, are done. What came after is done again. */
+  | { readonly kind: 'resume'; readonly epoch: number; readonly step: number }
   /** Features of a frozen trunk: so many of the images are done. */
   | { readonly kind: 'features'; readonly done: number; readonly total: number; readonly cached: number }
   | {
