@@ -1,7 +1,7 @@
 /** The page's end of the worker: its state as signals, one a slice, its methods, and what happens when it cannot start or dies. */
 import { batch, signal, type Signal } from '@preact/signals';
 import { proxy, wrap, type Remote } from 'comlink';
-import { DEFAULT_SETTINGS, type StudioApi, type StudioState } from '../shared/protocol';
+import { DEFAULT_SETTINGS, type ClassInfo, type StudioApi, type StudioState } from '../shared/protocol';
 import { asSentence, notify } from '../ui/notices';
 
 export type SessionState =
@@ -54,8 +54,19 @@ export async function openSession(): Promise<void> {
 }
 
 function receive(patch: Partial<StudioState>): void {
+  const before = state.classes.peek();
   batch(() => {
     for (const [slice, value] of Object.entries(patch)) (state[slice as keyof StudioState] as Signal<unknown>).value = value;
+    if (patch.classes) state.classes.value = withOldOnes(patch.classes, before);
+  });
+}
+
+/** A message brings all classes anew; those that did not change stay the same objects, so that nothing is drawn again for them. */
+function withOldOnes(classes: readonly ClassInfo[], before: readonly ClassInfo[]): readonly ClassInfo[] {
+  return classes.map((now) => {
+    const old = before.find(({ id }) => id === now.id);
+    const same = old && old.name === now.name && old.images.length === now.images.length && old.images.every(({ id, name, part }, i) => id === now.images[i].id && name === now.images[i].name && part === now.images[i].part);
+    return same ? old : now;
   });
 }
 

@@ -29,7 +29,7 @@ export interface ThumbnailProps {
 export function Thumbnail({ id, alt, class: name = '' }: ThumbnailProps) {
   const box = useRef<HTMLSpanElement>(null);
   const [near, setNear] = useState(false);
-  useEffect(() => whileNear(box.current as HTMLElement, setNear), []);
+  useEffect(() => onceNear(box.current as HTMLElement, () => setNear(true)), []);
   const loaded = useThumbnail(near ? id : null);
   return (
     <span ref={box} class={`thumbnail ${name}`}>
@@ -98,16 +98,22 @@ function sweep(): void {
   }
 }
 
-const watched = new Map<Element, (near: boolean) => void>();
+const watched = new Map<Element, () => void>();
 const observer = new IntersectionObserver((changes) => {
-  for (const { target, isIntersecting } of changes) watched.get(target)?.(isIntersecting);
+  for (const { target, isIntersecting } of changes) {
+    if (!isIntersecting) continue;
+    watched.get(target)?.();
+    forget(target);
+  }
 }, { rootMargin: '300px' });
 
-function whileNear(element: HTMLElement, tell: (near: boolean) => void): () => void {
+function onceNear(element: HTMLElement, tell: () => void): () => void {
   watched.set(element, tell);
   observer.observe(element);
-  return () => {
-    watched.delete(element);
-    observer.unobserve(element);
-  };
+  return () => forget(element);
+}
+
+function forget(element: Element): void {
+  watched.delete(element);
+  observer.unobserve(element);
 }

@@ -83,8 +83,8 @@ export function Questions() {
       title={asked.title} onClose={() => asked.answer(false)}
       actions={(
         <>
-          <button type="button" class="button" onClick={() => asked.answer(false)}>Cancel</button>
-          <button type="button" class={`button ${asked.danger ? 'danger' : 'primary'}`} onClick={() => asked.answer(true)}>{asked.action}</button>
+          <button type="button" class="button" autofocus={asked.danger} onClick={() => asked.answer(false)}>Cancel</button>
+          <button type="button" class={`button ${asked.danger ? 'danger' : 'primary'}`} autofocus={!asked.danger} onClick={() => asked.answer(true)}>{asked.action}</button>
         </>
       )}
     >

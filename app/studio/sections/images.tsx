@@ -1,5 +1,5 @@
 /** The classes and their pictures. */
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { ClassInfo } from '../../shared/protocol';
 import { count } from '../../ui/format';
 import { Field } from '../../ui/field';
@@ -21,10 +21,15 @@ export function ImagesSection() {
       <Adding />
       <Report />
       {classes.length > 0 && <Hints classes={classes} />}
-      {classes.length > 0 && <div class="class-cards">{classes.map((info) => <ClassCard key={info.id} info={info} />)}</div>}
+      {classes.length > 0 && <div class="class-cards">{classes.map((info) => <Card key={info.id} info={info} />)}</div>}
       <NewClass />
     </Section>
   );
+}
+
+/** Drawn again only when the class itself changes. */
+function Card({ info }: { readonly info: ClassInfo }) {
+  return useMemo(() => <ClassCard info={info} />, [info]);
 }
 
 function Adding() {

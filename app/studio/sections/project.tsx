@@ -24,9 +24,11 @@ export function ProjectBar() {
   );
 }
 
+const WORTH_SAYING = 100_000; // bytes
+
 function Kept() {
   const { usedBytes, quotaBytes, problem } = state.storage.value;
   if (session.value.kind === 'opening') return <span class="quiet" role="status">Opening the project…</span>;
-  if (usedBytes === null || problem !== null) return null;
+  if (usedBytes === null || usedBytes < WORTH_SAYING || problem !== null) return null;
   return <span class="quiet number" title={quotaBytes === null ? undefined : `The browser allows up to ${formatBytes(quotaBytes)}`}>{formatBytes(usedBytes)} kept in this browser</span>;
 }

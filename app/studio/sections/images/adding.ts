@@ -44,8 +44,10 @@ export async function addFiles(files: readonly IncomingFile[], classId: number |
   return tell(await attempt(studio.addFiles([...files], classId)));
 }
 
+/** The sample, and the base that suits it if there is none yet. */
 export async function addSample(): Promise<void> {
   tell(await attempt(studio.addSample()));
+  if (state.base.value.kind === 'none' && state.device.value.kind === 'ready') await attempt(studio.chooseBase({ kind: 'shipped' }));
 }
 
 function tell(report: AddReport | undefined): number {

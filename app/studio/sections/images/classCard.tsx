@@ -14,13 +14,15 @@ import { CameraDialog } from './cameraDialog';
 import { ImageGrid } from './imageGrid';
 import { clearSelection, DRAGGED, move, remove, selectedOf } from './selection';
 
-const FIRST = 16; // pictures shown until all are asked for
+const FIRST = { few: 16, many: 8 }; // pictures shown until all are asked for
+const MANY_CLASSES = 6;
 const FEW = 5;
 
 export function ClassCard({ info }: { readonly info: ClassInfo }) {
   const { id, name, images } = info;
   const [all, setAll] = useState(false);
   const [camera, setCamera] = useState(false);
+  const first = state.classes.value.length > MANY_CLASSES ? FIRST.many : FIRST.few;
   const { over, handlers } = useDrop({
     accepts: (transfer) => transfer.types.includes(DRAGGED) || carriesFiles(transfer),
     onDrop: (transfer) => {
@@ -35,17 +37,19 @@ export function ClassCard({ info }: { readonly info: ClassInfo }) {
         <h3><InlineName name={name} label="Name of the class" onRename={(next) => attempt(studio.renameClass(id, next))} /></h3>
         <button type="button" class="button small plain icon-only" aria-label={`Delete the class ${name}`} title="Delete the class" onClick={() => void removeClass(info)}><TrashIcon size={18} /></button>
       </header>
-      <p class="class-count quiet number">{count(images.length, 'picture')}{images.length > 0 && images.length < FEW && '; ten or more make it reliable'}</p>
+      <div class="class-count">
+        <p class="quiet number">{count(images.length, 'picture')}{images.length > 0 && images.length < FEW && '; ten or more make it reliable'}</p>
+        {images.length > first && (
+          <button type="button" class="button small plain" aria-expanded={all} aria-label={all ? `Show fewer pictures of ${name}` : `Show all ${images.length} pictures of ${name}`} onClick={() => setAll(!all)}>{all ? 'Show fewer' : 'Show all'}</button>
+        )}
+      </div>
       <Selected of={info} />
       {images.length > 0
-        ? <ImageGrid of={info} most={all ? images.length : FIRST} />
+        ? <ImageGrid of={info} most={all ? images.length : first} />
         : <p class="class-empty quiet">Drop or paste pictures here, choose files, or take some with the camera.</p>}
       <div class="row class-actions">
         <FileButton class="button small" accept={PICTURES} label={`Add pictures to ${name}`} onFiles={(files) => void addFiles(files, id)}><PlusIcon size={16} />Add</FileButton>
         <button type="button" class="button small" aria-label={`Take pictures of ${name} with the camera`} onClick={() => setCamera(true)}><CameraIcon size={16} />Camera</button>
-        {images.length > FIRST && (
-          <button type="button" class="button small plain" aria-expanded={all} aria-label={all ? `Show fewer pictures of ${name}` : `Show all ${images.length} pictures of ${name}`} onClick={() => setAll(!all)}>{all ? 'Show fewer' : `Show all ${images.length.toLocaleString()}`}</button>
-        )}
       </div>
       {camera && <CameraDialog of={info} onClose={() => setCamera(false)} />}
     </article>

@@ -10,7 +10,7 @@ export function Report() {
   const report = lastReport.value;
   const [all, setAll] = useState(false);
   return (
-    <div role="status" aria-live="polite">
+    <div class="images-live" role="status" aria-live="polite">
       {report && (
         <div class={`note ${report.skipped.length > 0 ? 'warn' : 'info'} images-report`}>
           <div>

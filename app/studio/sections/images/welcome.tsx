@@ -10,7 +10,7 @@ export function Welcome() {
   const sample = async (): Promise<void> => {
     setFetching(true);
     await addSample();
-    setFetching(false);
+    setFetching(false); // where it failed: the welcome stays
   };
   return (
     <section class="welcome" aria-labelledby="welcome-title">
