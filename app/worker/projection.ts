@@ -21,6 +21,7 @@ const TURN = 40;
  * give the same layout. @throws DOMException `AbortError` when the signal is aborted.
  */
 export async function project(rows: readonly Float32Array[], signal?: AbortSignal): Promise<Layout> {
+  signal?.throwIfAborted();
   if (rows.length < FEW) return { method: 'PCA', points: fitted(principalComponents(rows, 2)) };
   const { UMAP } = await import('umap-js');
   const random = new Random(0);
