@@ -33,6 +33,7 @@ export function drawMap(context: CanvasRenderingContext2D, scene: MapScene, pict
   const style = getComputedStyle(context.canvas);
   const [paper, ink] = [style.getPropertyValue('--card').trim(), style.getPropertyValue('--ink').trim()];
   const size = pictureSize(scene);
+  context.imageSmoothingQuality = 'low';
   const draw = (index: number, side: number): void => {
     const point = points[index];
     const { x, y } = toScreen(point, view, box);
@@ -40,18 +41,22 @@ export function drawMap(context: CanvasRenderingContext2D, scene: MapScene, pict
     context.globalAlpha = only !== null && point.mark !== only && index !== current ? 0.12 : 1;
     const half = side / 2;
     const frame = side < 20 ? 2 : 3;
-    // Paper, colour, picture: the thin paper edge keeps neighbours apart.
-    context.fillStyle = index === current ? ink : paper;
-    context.fillRect(x - half - frame - 1, y - half - frame - 1, side + 2 * frame + 2, side + 2 * frame + 2);
+    // Paper, colour, picture: the thin paper edge keeps neighbours apart. Tiny ones go without, as there are many.
+    if (side >= 18) {
+      context.fillStyle = index === current ? ink : paper;
+      context.fillRect(x - half - frame - 1, y - half - frame - 1, side + 2 * frame + 2, side + 2 * frame + 2);
+    }
     context.fillStyle = colourOf(point.mark);
     context.fillRect(x - half - frame, y - half - frame, side + 2 * frame, side + 2 * frame);
     const picture = pictures.get(point.id);
     if (picture) context.drawImage(picture, x - half, y - half, side, side);
     const radius = Math.max(4.5, Math.min(8, side * 0.2));
     traceMark(context, point.mark, x + half, y + half, radius);
-    context.lineWidth = 2.5;
-    context.strokeStyle = paper;
-    context.stroke();
+    if (side >= 18) {
+      context.lineWidth = 2.5;
+      context.strokeStyle = paper;
+      context.stroke();
+    }
     context.fill();
   };
   points.forEach((_, index) => { if (index !== current) draw(index, size); });

@@ -4,6 +4,8 @@ import { studio } from '../../session';
 
 const AT_ONCE = 4;
 const SIDE = 72;
+/** Milliseconds between two drawings of what has come. */
+const EVERY = 200;
 
 export interface MapPictures {
   readonly bitmaps: ReadonlyMap<ImageId, ImageBitmap>;
@@ -15,6 +17,11 @@ export function loadPictures(ids: readonly ImageId[], onMore: () => void): MapPi
   const bitmaps = new Map<ImageId, ImageBitmap>();
   let over = false;
   let next = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = (): void => {
+    timer = undefined;
+    onMore();
+  };
   const work = async (): Promise<void> => {
     while (!over && next < ids.length) {
       const id = ids[next++];
@@ -25,7 +32,7 @@ export function loadPictures(ids: readonly ImageId[], onMore: () => void): MapPi
       } catch {
         continue; // the frame and the mark tell its class
       }
-      if (!over) onMore();
+      if (!over) timer ??= setTimeout(tell, EVERY);
     }
   };
   for (let i = 0; i < AT_ONCE; i++) void work();
@@ -33,6 +40,7 @@ export function loadPictures(ids: readonly ImageId[], onMore: () => void): MapPi
     bitmaps,
     dispose() {
       over = true;
+      clearTimeout(timer);
       for (const bitmap of bitmaps.values()) bitmap.close();
       bitmaps.clear();
     },
