@@ -15,6 +15,7 @@ export interface LiveOptions {
   readonly batchSize: number;
   /** Held-out images, judged after each epoch. */
   readonly validation: number;
+  readonly stepsPerEpoch?: number;
   readonly history?: LiveRun['history'];
   readonly bestEpoch?: number;
   readonly curve?: readonly LossPoint[];
@@ -33,9 +34,9 @@ export class Live {
 
   constructor(options: LiveOptions) {
     this.#options = options;
-    const { epochs, history = [], bestEpoch = 0, curve = [], notes = [] } = options;
+    const { epochs, stepsPerEpoch = 0, history = [], bestEpoch = 0, curve = [], notes = [] } = options;
     this.#curve = new Curve(curve);
-    this.#now = { ...IDLE, epochs, history, bestEpoch, curve, notes };
+    this.#now = { ...IDLE, epochs, stepsPerEpoch, history, bestEpoch, curve, notes };
   }
 
   get now(): LiveRun {
@@ -63,7 +64,7 @@ export class Live {
     else if (event.kind === 'epoch') this.#epoch(event);
     else if (event.kind === 'skip') this.note(`'${this.#options.nameOf(event.path)}' was skipped: ${event.reason}`);
     else if (event.kind === 'note') this.note(event.message);
-    else if (event.kind === 'resume') this.#resume(event.epoch);
+    else if (event.kind === 'resume') this.#resume(event);
     else if (event.kind === 'memory' && event.memory.microBatch < event.batchSize) {
       this.note(`For lack of graphics memory the ${event.batchSize} images of a step go through the network ${event.memory.microBatch} at a time; the result is the same but for rounding.`);
     }
@@ -94,9 +95,9 @@ export class Live {
   }
 
   /** What came after the snapshot happens again. */
-  #resume(epoch: number): void {
+  #resume({ epoch, step }: { readonly epoch: number; readonly step: number }): void {
     const { history, bestEpoch, stepsPerEpoch } = this.#now;
-    this.#curve.cut(stepsPerEpoch > 0 ? (epoch + 1) * stepsPerEpoch : Infinity);
+    this.#curve.cut(epoch * stepsPerEpoch + step);
     this.#rate.rest();
     this.set({ history: history.slice(0, epoch), bestEpoch: Math.min(bestEpoch, epoch), curve: this.#curve.points });
   }

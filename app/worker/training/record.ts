@@ -19,6 +19,8 @@ export interface RunRecord {
   /** Classes of the outputs, by their number and by the names they had when the run began. */
   readonly classes: readonly { readonly id: number; readonly name: string }[];
   readonly epochs: number;
+  /** 0 until it is known. */
+  readonly stepsPerEpoch: number;
   readonly history: readonly EpochRecord[];
   readonly bestEpoch: number;
   readonly curve: readonly LossPoint[];

@@ -137,7 +137,8 @@ export class Training {
       data: { ...data, classes: names.map(({ name }) => name) }, abandoned: false, unpause: undefined, paused: undefined,
     };
     this.#deps.outcome.begun();
-    live.set({});
+    if (resume) live.note('The run was broken off, and went on from what was kept of it.');
+    else live.set({});
     await files.saveRun(this.#record(going));
     return going;
   }
@@ -188,6 +189,9 @@ export class Training {
           this.#deps.tellUsable();
         }
       },
+    }).catch((error: unknown) => {
+      training?.dispose();
+      throw error;
     });
     try {
       return await attempt(resume);
@@ -196,7 +200,7 @@ export class Training {
       if (!resume || !(error instanceof UsageError) || !error.message.startsWith('resume:')) throw error;
       await files.forgetRun();
       live.note('The run that was broken off could not be continued, so training began anew.');
-      return attempt(false);
+      return await attempt(false);
     }
   }
 
@@ -237,8 +241,8 @@ export class Training {
   }
 
   #record({ inputs, live, classes }: Going): RunRecord {
-    const { epochs, history, bestEpoch, curve, notes } = live.now;
-    return { inputs, classes, epochs, history, bestEpoch, curve, notes };
+    const { epochs, stepsPerEpoch, history, bestEpoch, curve, notes } = live.now;
+    return { inputs, classes, epochs, stepsPerEpoch, history, bestEpoch, curve, notes };
   }
 }
 
