@@ -8,7 +8,7 @@ import { Section } from '../../ui/section';
 import { state, studio } from '../session';
 import { useCosts } from './network/costs';
 import { Drawing } from './network/drawing';
-import { comparedPlans, firstTrained, planFrom, suggested } from './network/plans';
+import { comparedPlans, firstTrained, planFrom, suggested, withClasses } from './network/plans';
 import { Prices } from './network/prices';
 import './network.css';
 
@@ -24,19 +24,21 @@ export function NetworkSection() {
 
 type Preset = 'head' | 'layer4' | 'full';
 
-function Chosen({ info: { blocks, title } }: { readonly info: BaseInfo }) {
+function Chosen({ info }: { readonly info: BaseInfo }) {
+  const { title } = info;
+  const blocks = withClasses(info.blocks, state.classes.value);
   const { plan } = state.settings.value;
   // Where the handle is until the worker has heard of it.
   const [draft, setDraft] = useState<number | null>(null);
   const first = Math.min(draft ?? firstTrained(blocks, plan), blocks.length - 1);
-  useEffect(() => setDraft(null), [plan, blocks]);
+  useEffect(() => setDraft(null), [plan, info]);
   const locked = lockedBecause();
   const choose = (place: number): void => {
     if (locked !== null || place === first) return;
     setDraft(place);
     void attempt(async () => studio.setSettings({ plan: planFrom(blocks, place) })).then(() => setDraft((now) => (now === place ? null : now)));
   };
-  const costs = useCosts(comparedPlans(blocks, first).map((place) => planFrom(blocks, place)), blocks);
+  const costs = useCosts(comparedPlans(blocks, first).map((place) => planFrom(blocks, place)), info);
   const advice = suggested(state.classes.value);
   const preset = (['head', 'layer4', 'full'] as const).find((one) => firstTrained(blocks, one) === first) ?? null;
   const option = (value: Preset, name: string, text: string) => ({

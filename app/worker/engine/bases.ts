@@ -10,6 +10,7 @@ import type { BaseRecord } from '../project/record';
 import type { Disk } from '../storage/disk';
 import { oneAtATime } from '../storage/locks';
 import { download } from '../../../src/weights/download';
+import { unpackedModel } from '../input/modelArchive';
 
 /** A network that can be loaded, on any device and as often as one likes: always the same weights. */
 export interface Base {
@@ -32,7 +33,7 @@ export interface FindOptions {
 export function findBase(choice: BaseChoice, options: FindOptions): Promise<Base> {
   if (choice.kind === 'shipped') return shipped(options);
   if (choice.kind === 'published') return published(publishedWeights(choice.name), options);
-  return Promise.resolve(fromFiles(choice.files));
+  return unpackedModel(choice.files).then(fromFiles);
 }
 
 export function titleOf(choice: BaseChoice): string {

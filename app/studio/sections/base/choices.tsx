@@ -40,7 +40,7 @@ export function Choices({ blocked }: ChoicesProps) {
       {kind === 'published' && <Published blocked={blocked} choose={choose} />}
       {kind === 'files' && (
         <DropZone
-          compact accept=".safetensors,.pth,.pt,.bin,.json" button="Choose a file" title="Drop a weights file here"
+          compact accept=".safetensors,.pth,.pt,.bin,.json,.zip" button="Choose a file" title="Drop a weights file, or a model saved by Graft"
           hint="What it is, it tells itself. Drop its model.json with it, where there is one: that says how pictures are prepared."
           onFiles={(files) => { if (blocked === null) choose({ kind: 'files', files: files.map(asFile) }); }}
         />

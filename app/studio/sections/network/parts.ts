@@ -44,12 +44,12 @@ export function stagesOf(blocks: readonly BlockInfo[], first: number, expanded: 
 
 /** Pixels that a stage's caption and its parts need beside each other. */
 export function stageWidth(parts: readonly Part[]): number {
-  return Math.max(58, parts.reduce((sum, { from, to }) => sum + (to - from > 1 ? 41 : 15), 0));
+  return Math.max(64, parts.reduce((sum, { from, to }) => sum + (to - from > 1 ? 41 : 15), 0));
 }
 
 /** Pixels that the whole line needs, with image, classes and handle; with less, stages lie below each other. */
 export function leastWidth(stages: readonly Stage[]): number {
-  return stages.reduce((sum, { parts }) => sum + stageWidth(parts) + 5, 115);
+  return stages.reduce((sum, { parts }) => sum + stageWidth(parts) + 5, 104);
 }
 
 function partsOf(blocks: readonly BlockInfo[], from: number, to: number, first: number, short: boolean): Part[] {

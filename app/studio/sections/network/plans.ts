@@ -39,6 +39,16 @@ export function parametersFrom(blocks: readonly BlockInfo[], first: number): num
   return blocks.slice(first).reduce((sum, { parameters }) => sum + parameters, 0);
 }
 
+/** The network as it will be trained: its last layer made anew for the project's classes, where there are enough of them. */
+export function withClasses(blocks: readonly BlockInfo[], classes: readonly ClassInfo[]): readonly BlockInfo[] {
+  const own = classes.filter(({ images }) => images.length > 0).length;
+  const head = blocks[blocks.length - 1];
+  const [height, width, outputs] = head.output;
+  if (own < 2 || own === outputs) return blocks;
+  // Every output has as many parameters as any other.
+  return [...blocks.slice(0, -1), { ...head, title: head.title.replace(`${outputs} classes`, `${own} classes`), parameters: (head.parameters / outputs) * own, output: [height, width, own] }];
+}
+
 /** How deep to train, by the pictures of the smallest class. Null without pictures. */
 export function suggested(classes: readonly ClassInfo[]): { readonly plan: 'head' | 'layer4' | 'full'; readonly text: string } | null {
   const counts = classes.map(({ images }) => images.length).filter((images) => images > 0);
