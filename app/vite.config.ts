@@ -1,6 +1,7 @@
 /** The web app: three pages, a worker, and the files of the repository that they use. `base` is relative, so that any host can serve it from any path. */
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
+import { benchPeers } from './plugins/benchPeers.ts';
 import { repositoryFiles } from './plugins/repositoryFiles.ts';
 import { standalonePage } from './plugins/standalonePage.ts';
 
@@ -10,8 +11,8 @@ export default defineConfig({
   root: here,
   base: './',
   publicDir: false,
-  plugins: [repositoryFiles(), standalonePage()],
-  worker: { format: 'es' },
+  plugins: [repositoryFiles(), standalonePage(), benchPeers()],
+  worker: { format: 'es', plugins: () => [benchPeers()] },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     target: 'es2022',

@@ -10,9 +10,10 @@ import { dirname, join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { curveCases, kernelCases, modelCases, tinyCases } from './lib/cases.mjs';
 import { CLASSES, KNOWN_DEPTHS } from './lib/resnet.mjs';
+import { runSuite, stopAll } from './lib/run.mjs';
 import { sectionLines } from './lib/table.mjs';
 import { REGISTRY } from './node/engines.mjs';
-import { runSuite, stopAll } from './node/run.mjs';
+import { nodeHost } from './node/run.mjs';
 
 const SUITES = ['kernels', 'models', 'tuning', 'curves', 'start', 'memory'];
 
@@ -70,7 +71,7 @@ async function main() {
   const notes = new Set();
   let failed = false;
   try {
-    const context = { dir, notes, options, progress, plan: planOf(options) };
+    const context = { host: nodeHost(dir), notes, options, progress, plan: planOf(options) };
     for (const suite of options.suites) {
       try {
         const section = await runSuite(suite, context);

@@ -1,146 +1,25 @@
-/** A ResNet on Graft by its public API: what a user's program would do. Steps are captured and replayed, or eager. */
+/** A ResNet on Graft, in a process of its own, from a file. */
 import { join } from 'node:path';
-import { sizeOf } from '../lib/numbers.mjs';
-import { tuningImage } from '../lib/tuning.mjs';
+import { openModel } from '../lib/graftModel.mjs';
 import { UNCHECKED } from '../node/dawn.mjs';
 import { readFloats } from '../node/readFiles.mjs';
 import { loadGraft } from './source.mjs';
 
-export async function open({ dir, model, labels, lr, momentum, unchecked, eager, from }) {
+export async function open(config) {
+  const { dir, unchecked, from } = config;
   const api = await loadGraft(from);
   const phases = { imports: performance.now() };
-  const { Optimizer, Tensor, backward, capture, crossEntropy, keep, noGrad, scope } = api;
-  const { batch, size } = model;
-  const weights = join(dir, 'resnet.safetensors');
   const gpu = await api.openGpu(unchecked ? { dawnOptions: [UNCHECKED] } : {});
   phases.device = performance.now();
-  const { network } = await api.load(weights, { gpu });
-  network.eval();
-  phases.weights = performance.now();
-  const pixels = readFloats(dir, 'image.nhwc');
-  let optimizer;
-  let program;
-
-  /** What a workload computes, of inputs that are on the device. */
-  const logitsOf = (workload, x) => (workload === 'cached' ? network.forwardHead(x) : network.forward(x));
-  const train = (workload, x, target) => {
-    const loss = crossEntropy(logitsOf(workload, x), target);
-    backward(loss);
-    optimizer.step();
-    optimizer.zeroGrad();
-    return loss;
-  };
-  const compute = (workload, x, target) => (workload === 'forward' ? noGrad(() => network.forward(x)) : train(workload, x, target));
-
-  /** Ready to run: `upload` brings the input, `start` records the work and gives the result to read. */
-  async function prepare(workload, input, shape) {
-    const target = keep(Tensor.fromArray(gpu, [batch], Int32Array.from(labels)));
-    if (eager) {
-      await gpu.precompile(() => compute(workload, Tensor.empty(gpu, shape), target));
-      let x;
-      return {
-        upload() {
-          x = keep(Tensor.fromArray(gpu, shape, input));
-        },
-        start: () => scope(gpu, () => compute(workload, x, target)),
-        end(result) {
-          x.dispose();
-          result.dispose();
-        },
-        dispose: () => target.dispose(),
-      };
-    }
-    const x = keep(Tensor.empty(gpu, shape));
-    const captured = await capture(gpu, () => compute(workload, x, target));
-    return {
-      upload: () => x.write(input),
-      start: () => captured.replay(),
-      end: () => undefined,
-      dispose() {
-        captured.dispose();
-        for (const each of [x, target]) each.dispose();
-      },
-    };
-  }
-
-  async function once() {
-    const began = performance.now();
-    program.upload();
-    const uploaded = performance.now();
-    const result = program.start();
-    const reading = result.toArray(); // submits; what comes after is waiting
-    const jsMs = performance.now() - uploaded;
-    const values = await reading;
-    const ms = performance.now() - began;
-    program.end(result);
-    return { values, ms, jsMs };
-  }
-
-  async function begin({ workload }) {
-    program?.dispose();
-    program = undefined;
-    const source = await api.openFile(weights);
-    network.loadStateDict(await api.readAll(await api.openWeights(source)));
-    await source.close();
-    network.train(workload !== 'forward');
-    network.unfreeze();
-    if (workload !== 'forward' && workload !== 'full') {
-      network.freeze();
-      network.unfreeze('fc');
-    }
-    optimizer?.dispose();
-    optimizer = undefined;
-    let [input, shape] = [pixels, [batch, size, size, 3]];
-    if (workload !== 'forward') {
-      if (workload === 'cached') {
-        const features = scope(gpu, () => noGrad(() => network.forwardFeatures(Tensor.fromArray(gpu, shape, pixels))));
-        [input, shape] = [await features.toArray(), [batch, network.numFeatures]];
-        features.dispose();
-      }
-      optimizer = new Optimizer(network.namedParameters(), { name: 'sgd', lr, momentum });
-    }
-    gpu.trim();
-    program = await prepare(workload, input, shape);
-  }
-
-  async function run({ workload }) {
-    const { values, ms, jsMs } = await once();
-    return { ms, jsMs, ...(workload === 'forward' ? {} : { loss: values[0] }) };
-  }
-
-  /** `fineTune` of the head on images in memory. Tells the order of the images too, for who repeats it. */
-  async function tune({ images, epochs, seed, batchSize, size: extent, classes }) {
-    const names = Array.from({ length: classes }, (_, i) => `class ${i}`);
-    const items = Array.from({ length: images }, (_, i) => ({ name: `image ${i}`, label: i % classes, hash: i.toString(16).padStart(64, '0') }));
-    const dataset = (list) => api.createDataset(names, list, async ({ hash }) => tuningImage(parseInt(hash.slice(-8), 16), extent));
-    const preprocessing = { ...api.IMAGENET_PREPROCESSING, resizeSize: extent, cropSize: extent };
-    const classifier = new api.Classifier(network, { classes: names, preprocessing });
-    const data = { classes: names, train: dataset(items), validation: dataset([]), report: { found: images, skipped: [], duplicates: [], conflicts: [], warnings: [] } };
-    const began = performance.now();
-    const result = await api.fineTune(classifier, data, { plan: 'head', epochs, batchSize, seed, schedule: 'constant', patience: 0, optimizer: { name: 'sgd', lr, momentum } });
-    const ms = performance.now() - began;
-    if (result.ended !== 'finished') throw new Error(`fine-tuning ended: ${result.ended} ${result.reason ?? ''}`);
-    return {
-      ms,
-      losses: result.history.map(({ trainLoss }) => trainLoss),
-      epochsMs: result.history.map(({ seconds }) => 1000 * seconds),
-      orders: Array.from({ length: epochs }, (_, epoch) => api.shuffle(images, seed, epoch)),
-    };
-  }
-
-  await begin({ workload: 'forward' });
-  phases.compiled = performance.now();
-  const { values } = await once();
-  phases.first = performance.now();
-  if (values.length !== batch * sizeOf(network.fc.bias.shape)) throw new Error(`${values.length} logits`);
-  return {
-    adapter: gpu.adapter,
-    workloads: ['forward', 'head', 'cached', 'full'],
-    first: { logits: values, phases, features: [...gpu.device.features].sort() },
-    actions: { begin, run, tune },
-    memory() {
-      const { liveBytes, allocatedBytes, peakBytes } = gpu.memory();
-      return { live: liveBytes, allocated: allocatedBytes, peak: peakBytes };
+  const weights = join(dir, 'resnet.safetensors');
+  return openModel(api, gpu, config, {
+    load: async () => (await api.load(weights, { gpu })).network,
+    async state() {
+      const source = await api.openFile(weights);
+      const state = await api.readAll(await api.openWeights(source));
+      await source.close();
+      return state;
     },
-  };
+    pixels: () => readFloats(dir, 'image.nhwc'),
+  }, phases);
 }

@@ -15,6 +15,20 @@ const WARM_UP = 2;
 /** Kernel rows between two measurements of the ceilings. */
 const ROWS_PER_CEILING = 8;
 
+/** What ends a suite at once, rather than being noted as one engine's failure. */
+export class Stopped extends Error {
+  constructor() {
+    super('stopped');
+    this.name = 'Stopped';
+  }
+}
+
+/** Why an engine failed, in one line. */
+function reasonOf(error) {
+  if (error instanceof Stopped) throw error;
+  return error.message.split('\n')[0];
+}
+
 export function rotated(list, by) {
   const at = by % list.length || 0;
   return [...list.slice(at), ...list.slice(0, at)];
@@ -23,8 +37,9 @@ export function rotated(list, by) {
 /**
  * Kernels. `engines`: handles with `name` and `ask`; the first one measures the ceilings. `sampleMs`: least length of a
  * sample. An engine that fails at a case or disagrees with the reference gets no time there, and the reason is kept.
+ * `onRow` gets the section so far; no new row is begun once `over()` is true.
  */
-export async function kernelSuite(cases, engines, { rounds, sampleMs, budgetMs, progress }) {
+export async function kernelSuite(cases, engines, { rounds, sampleMs, budgetMs, progress, onRow = () => undefined, over = () => false }) {
   const ceilings = { fma: [], copy: [] };
   const measureCeilings = async () => {
     progress('ceilings');
@@ -34,11 +49,13 @@ export async function kernelSuite(cases, engines, { rounds, sampleMs, budgetMs, 
   };
   const rows = [];
   for (const [i, item] of cases.entries()) {
+    if (over()) break;
     if (i % ROWS_PER_CEILING === 0) await measureCeilings();
     rows.push(await kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress: (text) => progress(`${i + 1} of ${cases.length}: ${item.id}: ${text}`) }));
+    onRow({ ceilings, rows });
   }
   await measureCeilings();
-  return { ceilings, rows };
+  return { ceilings, rows, ...(rows.length < cases.length && { planned: cases.length }) };
 }
 
 async function kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress }) {
@@ -56,26 +73,32 @@ async function kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress }
       row.repeats[engine.name] = await engine.ask('calibrateKernel', { least: sampleMs });
       ready.push(engine);
     } catch (error) {
-      row.failed[engine.name] = error.message.split('\n')[0];
+      row.failed[engine.name] = reasonOf(error);
     }
   }
   const began = performance.now();
   for (let round = 0; round < rounds && (round < 3 || performance.now() - began < budgetMs); round++) {
     for (const engine of rotated(ready, round)) {
-      progress(`round ${round + 1}, ${engine.name}`);
+      progress(`round ${round + 1} of ${rounds}, ${engine.name}`);
       (row.ms[engine.name] ??= []).push(rounded(await engine.ask('timeKernel')));
     }
   }
-  for (const engine of ready) await engine.ask('endKernel').catch((error) => (row.failed[engine.name] = error.message.split('\n')[0]));
+  for (const engine of ready) await engine.ask('endKernel').catch((error) => (row.failed[engine.name] = reasonOf(error)));
   return row;
 }
 
-/** One model: its workloads over engines that have loaded it. */
-export async function modelSuite(item, engines, { rounds, budgetMs, progress }) {
-  const result = { ...item, checks: compareLogits(engines), rows: {}, memory: {} };
+/**
+ * One model: its workloads over engines that have loaded it. An engine whose outputs differ from the first one's gets no
+ * times, and `failed` says so. `onRow` gets the result so far; no new workload is begun once `over()` is true.
+ */
+export async function modelSuite(item, engines, { rounds, budgetMs, progress, onRow = () => undefined, over = () => false }) {
+  const failed = {};
+  const result = { ...item, checks: [], rows: {}, memory: {}, failed };
+  const agreeing = engines.filter((engine) => noted(failed, engine, () => result.checks.push(...compareLogits([engines[0], engine]))));
   for (const workload of item.workloads) {
-    const able = engines.filter(({ workloads }) => workloads.includes(workload));
-    const row = (result.rows[workload] = { first: {}, ms: {}, jsMs: {}, failed: {} });
+    if (over()) break;
+    const able = agreeing.filter(({ workloads }) => workloads.includes(workload));
+    const row = { first: {}, ms: {}, jsMs: {}, failed: {} };
     const losses = {};
     const once = async (engine, count) => {
       const { ms, jsMs, loss } = await engine.ask('run', { workload });
@@ -88,46 +111,58 @@ export async function modelSuite(item, engines, { rounds, budgetMs, progress }) 
       if (!Number.isFinite(loss)) throw new Error(`the loss became ${loss} at step ${count + 1}`);
       (losses[engine.name] ??= []).push(loss);
     };
-    const usable = [];
+    const warm = [];
     for (const engine of able) {
       progress(`${item.id}, ${workload}: ${engine.name} warms up`);
       try {
         await engine.ask('begin', { workload });
         for (let i = 0; i < WARM_UP; i++) await once(engine, i);
-        usable.push(engine);
+        warm.push(engine);
       } catch (error) {
-        row.failed[engine.name] = error.message.split('\n')[0];
+        row.failed[engine.name] = reasonOf(error);
       }
     }
-    compareLosses(workload, losses, result.checks);
+    const usable = warm.filter((engine) => noted(row.failed, engine, () => result.checks.push(...compareLosses(workload, losses, engine.name))));
     const began = performance.now();
     for (let round = 0; round < rounds && (round < 3 || performance.now() - began < budgetMs); round++) {
       for (const engine of rotated(usable, round)) {
-        progress(`${item.id}, ${workload}: round ${round + 1}, ${engine.name}`);
+        progress(`${item.id}, ${workload}: round ${round + 1} of ${rounds}, ${engine.name}`);
         await once(engine, WARM_UP + round);
       }
     }
+    result.rows[workload] = row;
     for (const engine of usable) (result.memory[engine.name] ??= {})[workload] = await engine.ask('memory');
+    onRow(result);
   }
   return result;
+}
+
+/** Whether `fn` went well; if not, the reason is noted. */
+function noted(failed, { name }, fn) {
+  try {
+    fn();
+    return true;
+  } catch (error) {
+    failed[name] = reasonOf(error);
+    return false;
+  }
 }
 
 /** The first engine's logits against every other's. */
 export function compareLogits(engines) {
   const [first, ...others] = engines;
   const largest = first.logits.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return others.map(({ name, logits }) => {
+  return others.filter((each) => each !== first).map(({ name, logits }) => {
     const error = logits.length === first.logits.length ? logits.reduce((most, value, i) => Math.max(most, Math.abs(value - first.logits[i])), 0) / largest : Infinity;
     return check({ what: 'logits', of: [first.name, name], error });
   });
 }
 
 /** Loss before the first step, and after it, by which it may have fallen to nothing: errors are told relative to the first. */
-function compareLosses(workload, losses, checks) {
-  const [[first, expected] = [], ...others] = Object.entries(losses);
-  for (const [name, values] of others) {
-    for (let i = 0; i < Math.min(WARM_UP, values.length); i++) checks.push(check({ what: `${workload}, loss of step ${i + 1}`, of: [first, name], error: Math.abs(values[i] - expected[i]) / Math.abs(expected[0]) }));
-  }
+function compareLosses(workload, losses, name) {
+  const [[first, expected] = []] = Object.entries(losses);
+  if (first === undefined || name === first || losses[name] === undefined) return [];
+  return losses[name].slice(0, WARM_UP).map((loss, i) => check({ what: `${workload}, loss of step ${i + 1}`, of: [first, name], error: Math.abs(loss - expected[i]) / Math.abs(expected[0]) }));
 }
 
 function check(result) {

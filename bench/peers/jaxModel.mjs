@@ -5,7 +5,7 @@
 import { EPSILON, trunk } from '../lib/resnet.mjs';
 import { sizeOf } from '../lib/numbers.mjs';
 import { patiently } from '../lib/timing.mjs';
-import { maxPool } from './jax.mjs';
+import { maxPool } from './jaxKernels.mjs';
 
 const STATISTICS_MOMENTUM = 0.1;
 

@@ -2,7 +2,7 @@
  * Writes ONNX files: the few messages of onnx.proto that networks and single operations take, in protobuf's wire format.
  * Batch norms stay nodes of their own, so that the runtime does its own fusing.
  */
-import { EPSILON, trunk } from '../lib/resnet.mjs';
+import { EPSILON, trunk } from './resnet.mjs';
 
 const OPSET = 17;
 const IR_VERSION = 8;
@@ -32,7 +32,7 @@ class Graph {
   file(inputs, outputs) {
     const infos = (field, shapes) => Object.entries(shapes).map(([name, shape]) => valueInfo(field, name, shape));
     const graph = bytes(7, [...this.#nodes, text(2, 'graph'), ...this.#constants.values(), ...infos(11, inputs), ...infos(12, outputs)]);
-    return Buffer.concat([integer(1, IR_VERSION), text(2, 'graft bench'), graph, bytes(8, [text(1, ''), integer(2, OPSET)])]);
+    return joined([integer(1, IR_VERSION), text(2, 'graft bench'), graph, bytes(8, [text(1, ''), integer(2, OPSET)])]);
   }
 }
 
@@ -82,7 +82,7 @@ export function kernelOnnx(item, { first, second }) {
 /** TensorProto in GraphProto.initializer. */
 function initializer(name, { shape, data }) {
   const values = Array.isArray(data) ? BigInt64Array.from(data, BigInt) : data;
-  const raw = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return bytes(5, [...shape.map((size) => integer(1, size)), integer(2, values === data ? FLOAT : INT64), text(8, name), bytes(9, [raw])]);
 }
 
@@ -102,28 +102,38 @@ function valueInfo(field, name, shape) {
 
 // Protobuf's wire format: a key (field number and wire type), then the value.
 
+function joined(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 function varint(value) {
   const out = [];
   let rest = value;
   for (; rest > 127; rest = Math.floor(rest / 128)) out.push((rest % 128) | 128);
-  return Buffer.from([...out, rest]);
+  return Uint8Array.from([...out, rest]);
 }
 
 function integer(field, value) {
-  return Buffer.concat([varint(field * 8), varint(value)]);
+  return joined([varint(field * 8), varint(value)]);
 }
 
 function float(field, value) {
-  const content = Buffer.alloc(4);
-  content.writeFloatLE(value);
-  return Buffer.concat([varint(field * 8 + 5), content]);
+  const content = new Uint8Array(4);
+  new DataView(content.buffer).setFloat32(0, value, true);
+  return joined([varint(field * 8 + 5), content]);
 }
 
 function bytes(field, parts) {
-  const content = Buffer.concat(parts);
-  return Buffer.concat([varint(field * 8 + 2), varint(content.length), content]);
+  const content = joined(parts);
+  return joined([varint(field * 8 + 2), varint(content.length), content]);
 }
 
 function text(field, value) {
-  return bytes(field, [Buffer.from(value)]);
+  return bytes(field, [new TextEncoder().encode(value)]);
 }
