@@ -1,12 +1,12 @@
-/** A network looked into: Grad-CAM, its parts, features, and what plans cost. All of it leaves the network as it was. */
+/** A network looked into: Grad-CAM and features. Neither changes it, nor a run that goes on. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  ARCHITECTURES, Classifier, Tensor, createModel, describeNetwork, embed, estimateMemory, expectedSeconds, fineTune, gradCam, noGrad, openGpu, planCost,
-  refineSpeed, scope, seededInputs, seededStateDict, toFloat32,
-  type ArchitectureName, type FeatureStore, type Features, type Gpu, type Speed, type StageName,
+  Classifier, Tensor, createModel, embed, fineTune, gradCam, noGrad, openGpu, scope, seededInputs, seededStateDict, toFloat32,
+  type ArchitectureName, type FeatureStore, type Features, type Gpu, type StageName,
 } from '../src/index';
 import { toInside } from '../src/hostTensor';
+import { flags } from './support/flags';
 import { collection, differing, preprocessing, stripesClassifier } from './support/stripes';
 
 let gpu: Gpu;
@@ -43,12 +43,6 @@ function fixtureImage({ imageSize, seed }: Case): Float32Array {
   const { shape, data } = toInside([1, 3, imageSize, imageSize], toFloat32(seededInputs([1, 3, imageSize, imageSize], seed)), 'image');
   expect(shape).toEqual([1, imageSize, imageSize, 3]);
   return data as Float32Array;
-}
-
-/** What `unchanged` promises, as plain data. */
-function flags({ network }: Classifier): unknown {
-  const norms = [...network.modules()].map(([path, module]) => ({ path, training: module.training, ...('hold' in module ? { by: (module as unknown as { normaliseBy: string }).normaliseBy } : {}) }));
-  return { norms, recompute: network.recompute, parameters: [...network.namedParameters()].map(([name, { requiresGrad, grad }]) => [name, requiresGrad, grad === undefined]) };
 }
 
 describe('gradCam', () => {
@@ -169,108 +163,6 @@ describe('gradCam', () => {
     await expect(gradCam(classifier, image, { classIndex: 3 })).rejects.toThrow(/classIndex must be a whole number from 0 to 2, got 3/);
     await expect(gradCam(classifier, image, { layer: 'layer5' as StageName })).rejects.toThrow(/no stage is called 'layer5'\. Did you mean 'layer1'/);
     await expect(gradCam(classifier, image.subarray(3))).rejects.toThrow(/1725 values are no image of \[24, 24, 3\]/);
-    classifier.dispose();
-  });
-});
-
-describe('describeNetwork', () => {
-  it.each(Object.keys(ARCHITECTURES) as ArchitectureName[])('tells the parts of %s, down to its parameters', (name) => {
-    const network = createModel(gpu, name, { numClasses: 7, initialise: false });
-    const { liveBytes } = gpu.memory();
-    const parts = describeNetwork(network, 224);
-    expect(gpu.memory().liveBytes).toBe(liveBytes);
-    const { depths, block } = ARCHITECTURES[name];
-    expect(parts.map((part) => part.name)).toEqual(['conv1', ...depths.flatMap((depth, i) => Array.from({ length: depth }, (_, j) => `layer${i + 1}.${j}`)), 'head']);
-    expect(parts.reduce((sum, { parameters }) => sum + parameters, 0)).toBe(network.parameters().reduce((sum, { size }) => sum + size, 0));
-    expect(parts[0].output).toEqual([56, 56, 64]);
-    expect(parts.at(-2)?.output).toEqual([7, 7, block === 'basic' ? 512 : 2048]);
-    expect(parts.at(-1)).toMatchObject({ stage: 'head', output: [1, 1, 7], title: 'Mean over places; fully connected, 7 classes' });
-    expect(parts[1 + depths[0]].title).toContain('stride 2');
-    network.dispose();
-  });
-
-  it('names what blocks are made of', () => {
-    const titles = (name: ArchitectureName): string[] => {
-      const network = createModel(gpu, name, { initialise: false });
-      const parts = describeNetwork(network, 64).slice(0, 2).map(({ title }) => title);
-      network.dispose();
-      return parts;
-    };
-    expect(titles('resnet18')).toEqual(['7 x 7 convolution, stride 2; max pooling', 'Two 3 x 3 convolutions']);
-    expect(titles('resnext50_32x4d')[1]).toBe('1 x 1, 3 x 3 and 1 x 1 convolutions, 32 groups');
-  });
-});
-
-describe('planCost', () => {
-  /** torchvision's published GFLOPS (multiply-adds), of 1000 classes at 224. */
-  it.each([['resnet18', 1.814, 11_689_512], ['resnet50', 4.089, 25_557_032], ['resnext50_32x4d', 4.23, 25_028_904]] as const)('counts the arithmetic of %s', async (name, gmac, parameters) => {
-    const network = createModel(gpu, name, { initialise: false });
-    const classifier = new Classifier(network, { classes: null, preprocessing: { ...preprocessing, resizeSize: 256, cropSize: 224 } });
-    const cost = await planCost(classifier, { plan: 'full', batchSize: 2 });
-    expect(cost.arithmetic.forward / 2e9).toBeCloseTo(gmac, 2);
-    expect(cost.parameters).toBe(parameters);
-    expect(cost.trainedParameters).toBe(parameters);
-    // Both gradients of every convolution, but not that of the images.
-    expect(cost.arithmetic.step.forward).toBe(cost.arithmetic.forward);
-    const stem = 2 * 112 * 112 * 64 * 7 * 7 * 3;
-    expect(cost.arithmetic.step.backward).toBe(2 * cost.arithmetic.forward - stem);
-    network.dispose();
-  });
-
-  it('grows from the head to the whole network, and is what the run and its estimate tell', async () => {
-    const classifier = stripesClassifier(gpu);
-    const before = flags(classifier);
-    const costs = [];
-    for (const plan of ['head', 'layer4.1', 'layer4', 'layer2', 'full']) costs.push(await planCost(classifier, { plan, batchSize: 8 }));
-    for (const [i, cost] of costs.entries()) {
-      if (i === 0) continue;
-      expect(cost.trainedParameters).toBeGreaterThan(costs[i - 1].trainedParameters);
-      expect(cost.arithmetic.step.backward).toBeGreaterThan(costs[i - 1].arithmetic.step.backward);
-    }
-    const [head] = costs;
-    expect(head.arithmetic).toMatchObject({ onFeatures: true, evaluation: 2 * 32 * 3, step: { forward: 2 * 32 * 3, backward: 2 * 32 * 3 } });
-    expect(head.arithmetic.features).toBe(head.arithmetic.forward - 2 * 32 * 3);
-    expect(head.trainedParameters).toBe(33 * 3);
-    expect((await planCost(classifier, { plan: 'head', augment: {} })).arithmetic).toMatchObject({ onFeatures: false, evaluation: head.arithmetic.forward });
-    expect(head.memory).toEqual(await estimateMemory(classifier, { plan: 'head', batchSize: 8 }));
-    expect(flags(classifier)).toEqual(before);
-    await expect(planCost(classifier, { plan: 'layer4.7' })).rejects.toThrow(/layer4\.7/);
-    classifier.dispose();
-  });
-});
-
-describe('expectedSeconds', () => {
-  const speed: Speed = { forward: 1e9, backward: 5e8, overhead: 0.01, startup: { forward: 1, backward: 2 } };
-
-  it('adds up start, features once, and epochs', async () => {
-    const classifier = stripesClassifier(gpu);
-    const images = { train: 30, validation: 10 };
-    const head = await planCost(classifier, { plan: 'head', batchSize: 8, epochs: 3 });
-    const steps = 3 * (4 + 2) * 0.01;
-    const tiny = 3 * (30 * (192e-9 + 384e-9) + 10 * 192e-9);
-    expect(expectedSeconds(head, images, speed)).toBeCloseTo(1 + (40 * head.arithmetic.features) / 1e9 + steps + tiny, 6);
-    expect(expectedSeconds(head, { ...images, known: 40 }, speed)).toBeCloseTo(1 + steps + tiny, 6);
-    const full = await planCost(classifier, { plan: 'full', batchSize: 8, epochs: 1 });
-    const { forward, backward } = full.arithmetic.step;
-    expect(expectedSeconds(full, images, speed)).toBeCloseTo(3 + 0.06 + 30 * (forward / 1e9 + backward / 5e8) + (10 * full.arithmetic.evaluation) / 1e9, 6);
-    classifier.dispose();
-  });
-
-  it('is mended by what runs took', async () => {
-    const classifier = stripesClassifier(gpu);
-    const images = { train: 30, validation: 10 };
-    for (const plan of ['full', 'head']) {
-      const cost = await planCost(classifier, { plan, batchSize: 8, epochs: 4 });
-      const real: Speed = { forward: 3e8, backward: 1.5e8, overhead: 0.03, startup: speed.startup };
-      const epoch = { epoch: 1, lr: 0, trainLoss: 0, validationLoss: 0, validationAccuracy: 0 };
-      const epochSeconds = (expectedSeconds({ ...cost, epochs: 2 }, images, real) - expectedSeconds({ ...cost, epochs: 1 }, images, real));
-      const history = Array.from({ length: 4 }, () => ({ ...epoch, seconds: epochSeconds }));
-      const mended = refineSpeed(speed, cost, { history, images, features: plan === 'head' ? { computed: 40, reused: 0 } : null, seconds: expectedSeconds(cost, images, real) });
-      const [before, after] = [speed, mended].map((one) => expectedSeconds(cost, images, one) / expectedSeconds(cost, images, real));
-      expect(Math.abs(Math.log(before))).toBeGreaterThan(0.05);
-      expect(after).toBeCloseTo(1, 1);
-      expect(refineSpeed(speed, cost, { history: [], images, features: null, seconds: 1 })).toBe(speed);
-    }
     classifier.dispose();
   });
 });

@@ -1,5 +1,5 @@
 /** What each plan would cost on this device, for the images that there are. */
-import { expectedSeconds, planCost, type Classifier, type FineTuneOptions, type PlanCost as Cost, type Speed } from '../../src/index';
+import { expectedSeconds, planCost, type Classifier, type FineTuneOptions, type PlanCost as Cost, type ResNet, type Speed } from '../../src/index';
 import type { PlanCost, Settings } from '../shared/protocol';
 
 /** Images to train on and to hold out, and those whose features are known. */
@@ -10,22 +10,52 @@ export interface ImageCounts {
   readonly known?: number;
 }
 
+/** Blocks of a stage from which on not each is worked out by itself. */
+const LONG = 8;
+
 /**
  * Costs of plans under the user's settings. `speed`: null until it has been measured. Call it between runs, or between two
  * steps of one; the classifier should have the project's classes. What was worked out before is remembered.
  */
 export async function planCosts(classifier: Classifier, plans: readonly string[], settings: Settings, images: ImageCounts, speed: Speed | null): Promise<readonly PlanCost[]> {
-  const costs: PlanCost[] = [];
-  for (const plan of plans) {
+  const exact = async (plan: string): Promise<PlanCost> => {
     const cost = await costOf(classifier, { ...optionsOf(settings), plan }, images);
-    costs.push({
+    return {
       plan,
       trainedParameters: cost.trainedParameters,
       memoryBytes: cost.memory.bytes,
       seconds: speed && images.train > 0 ? expectedSeconds(cost, images, speed) : null,
-    });
+    };
+  };
+  const costs: PlanCost[] = [];
+  for (const plan of plans) {
+    const line = lineOf(plan, classifier.network);
+    costs.push(line ? between(plan, await exact(line.from), await exact(line.to), line.share) : await exact(plan));
   }
   return costs;
+}
+
+/**
+ * For a block in the middle of a long stage: the two blocks of that stage whose costs its own lies between, and where.
+ * All but a stage's first block are alike, so each adds the same; the last is worked out too, as what follows differs.
+ */
+function lineOf(plan: string, network: ResNet): { readonly from: string; readonly to: string; readonly share: number } | undefined {
+  const [stage, index] = plan.split('.');
+  const blocks = stage === 'layer1' || stage === 'layer2' || stage === 'layer3' || stage === 'layer4' ? network[stage].length : 0;
+  const [first, last] = [1, blocks - 2];
+  const at = Number(index);
+  if (blocks < LONG || !Number.isInteger(at) || at <= first || at >= last) return undefined;
+  return { from: `${stage}.${first}`, to: `${stage}.${last}`, share: (at - first) / (last - first) };
+}
+
+function between(plan: string, a: PlanCost, b: PlanCost, share: number): PlanCost {
+  const mix = (x: number, y: number): number => x + (y - x) * share;
+  return {
+    plan,
+    trainedParameters: Math.round(mix(a.trainedParameters, b.trainedParameters)),
+    memoryBytes: Math.round(mix(a.memoryBytes, b.memoryBytes)),
+    seconds: a.seconds === null || b.seconds === null ? null : mix(a.seconds, b.seconds),
+  };
 }
 
 /** By what a cost depends on besides the weights' values. */

@@ -5,7 +5,6 @@
 import { backward } from '../autograd/backward';
 import { noGrad } from '../autograd/op';
 import { mean } from '../autograd/ops/shape';
-import { UsageError } from '../errors';
 import type { Gpu } from '../gpu/gpu';
 import { Random } from '../random';
 import { Tensor, capture, keep, scope } from '../tensor';
@@ -123,20 +122,27 @@ function epochSeconds({ arithmetic: { step, evaluation }, batchSize }: Pick<Plan
   return train * (step.forward / speed.forward + step.backward / speed.backward) + (validation * evaluation) / speed.forward + steps * speed.overhead;
 }
 
-/** The speed that a run showed, where it shows any: the better guess for the next one on this device. */
+/**
+ * The speed that a run showed, where it shows any: the better guess for the next one on this device. What epochs took
+ * tells of steps; the rest of the run, of starting and of computing features, each by its expected share.
+ */
 export function refineSpeed(speed: Speed, cost: PlanCost, { history, images, features, seconds }: Pick<FineTuneResult, 'history' | 'images' | 'features' | 'seconds'>): Speed {
   if (history.length === 0) return speed;
-  if (!(seconds > 0)) throw new UsageError(`refineSpeed: the run must have taken some time, got ${seconds} seconds`);
+  const { onFeatures, features: operations } = cost.arithmetic;
   // The first epoch of several is left out: it may compile what is left to.
   const epochs = history.slice(history.length > 1 ? 1 : 0);
-  const took = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0) / epochs.length;
-  const ratio = took / epochSeconds(cost, images, speed);
-  if (!Number.isFinite(ratio) || ratio <= 0) return speed;
-  if (!cost.arithmetic.onFeatures) return { ...speed, forward: speed.forward / ratio, backward: speed.backward / ratio, overhead: speed.overhead * ratio };
-  const rest = seconds - history.reduce((sum, epoch) => sum + epoch.seconds, 0) - speed.startup.forward;
-  const computed = features?.computed ?? 0;
-  const forward = computed > 0 && rest > 0 ? (computed * cost.arithmetic.features) / rest : speed.forward;
-  return { ...speed, forward, backward: (speed.backward * forward) / speed.forward, overhead: speed.overhead * ratio };
+  const step = positive(epochs.reduce((sum, epoch) => sum + epoch.seconds, 0) / epochs.length / epochSeconds(cost, images, speed));
+  const starting = speed.startup.forward + (onFeatures ? 0 : speed.startup.backward);
+  const computing = onFeatures ? ((features?.computed ?? 0) * operations) / speed.forward : 0;
+  const before = positive((seconds - history.reduce((sum, epoch) => sum + epoch.seconds, 0)) / (starting + computing));
+  const startup = { forward: speed.startup.forward * before, backward: speed.startup.backward * before };
+  const pass = !onFeatures ? step : computing > 0 ? before : 1;
+  return { forward: speed.forward / pass, backward: speed.backward / pass, overhead: speed.overhead * step, startup };
+}
+
+/** A ratio, or 1 where it tells nothing. */
+function positive(ratio: number): number {
+  return Number.isFinite(ratio) && ratio > 0 ? ratio : 1;
 }
 
 /** Values as the middle of a network has them, at most a few thousand different ones. */
