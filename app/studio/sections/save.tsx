@@ -43,7 +43,7 @@ export function SaveSection() {
           ]}
         />
       </ul>
-      <p class="quiet save-load">To load a saved model, drop its files onto <a href="#base">Base</a>; to open a saved project, drop it anywhere on this page or use the project menu at the top.</p>
+      <p class="quiet save-load">To load a saved model, drop its zip onto <a href="#base">Base</a>; to open a saved project, drop it anywhere on this page or use the project menu at the top.</p>
     </Section>
   );
 }
