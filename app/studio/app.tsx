@@ -5,7 +5,7 @@ import { useComputed, useSignalEffect } from '@preact/signals';
 import { Questions } from '../ui/dialog';
 import { DeviceChip, Header, type DeviceChipProps } from '../ui/header';
 import { Note } from '../ui/note';
-import { Notices } from '../ui/notices';
+import { asSentence, Notices } from '../ui/notices';
 import { WebGpuHelp } from '../ui/webgpuHelp';
 import { BaseSection } from './sections/base';
 import { ImagesSection } from './sections/images';
@@ -64,7 +64,7 @@ function Device() {
     switch (device.kind) {
       case 'opening': return { label: 'looking for a GPU', kind: 'waiting' };
       case 'missing': return { label: 'no WebGPU', kind: 'wrong', title: device.message };
-      case 'lost': return { label: 'GPU lost', kind: 'warn', title: `${device.message} A new one is being taken.` };
+      case 'lost': return { label: 'GPU lost', kind: 'warn', title: `${asSentence(device.message)} A new one is being taken.` };
       case 'ready': {
         const { vendor, architecture, description, software } = device.adapter;
         const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'GPU';
@@ -92,7 +92,7 @@ function Alarms() {
       )}
       {problem !== null && (
         <Note kind="wrong">
-          <p><strong>Not everything could be kept.</strong> {problem}</p>
+          <p><strong>Not everything could be kept.</strong> {asSentence(problem)}</p>
           <p>Save what matters as files (under Save), then delete pictures or projects that are no longer needed, or free space on the disk. Until then, closing or reloading this tab loses the latest changes.</p>
         </Note>
       )}

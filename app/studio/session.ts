@@ -29,10 +29,13 @@ export const state: Signals = {
 
 /** Also the name of a lock that the worker holds as long as it lives. */
 const workerName = `graft-${Date.now().toString(36)}-${performance.now().toString(36).replace('.', '')}`;
+let tellGone: (reason: Error) => void;
+const gone = new Promise<never>((_, reject) => { tellGone = reject; });
+gone.catch(() => undefined); // those who wait for an answer hear of it
 const worker = startWorker();
 
-/** Every call is a message to the worker and resolves with its answer. */
-export const studio: Remote<StudioApi> = worker ? wrap<StudioApi>(worker) : withoutWorker();
+/** Every call is a message to the worker and resolves with its answer; where the worker is gone, it rejects. */
+export const studio: Remote<StudioApi> = callsOf(worker && wrap<StudioApi>(worker));
 
 declare global {
   /** A handle for tests and the curious: everything the page can do, and all that it knows. `await graft.studio.addSample()` */
@@ -49,7 +52,7 @@ export async function openSession(): Promise<void> {
     session.value = { kind: 'open' };
     void watchLife().catch(() => undefined); // without locks the page only learns less
   } catch (error) {
-    breakOff('Graft could not open its storage', asSentence(error));
+    if (session.peek().kind === 'opening') breakOff('Graft could not open its storage', asSentence(error));
   }
 }
 
@@ -93,17 +96,21 @@ async function watchLife(): Promise<void> {
   const held = (await navigator.locks?.query())?.held ?? [];
   if (!held.some(({ name }) => name === workerName)) return;
   await navigator.locks.request(workerName, () => {
-    breakOff('The worker has ended', 'The browser ended the part of Graft that holds the project and computes, most likely for lack of memory. What was kept is still there: load the page again to go on after the last finished epoch. Fewer or smaller pictures, or a smaller batch, need less memory.');
+    breakOff('The worker has ended', 'The browser ended the part of Graft that holds the project and computes, most likely for lack of memory. What was kept is still there: load the page again to go on from the last snapshot. Fewer or smaller pictures, or a smaller batch, need less memory.');
   });
 }
 
 function breakOff(title: string, message: string): void {
   session.value = { kind: 'broken', title, message };
+  tellGone(new Error('the worker is not running, so this cannot be done; load the page again'));
 }
 
-/** Refuses every call in words. */
-function withoutWorker(): Remote<StudioApi> {
+/** The worker's methods, none of which waits for a worker that is gone. */
+function callsOf(remote: Remote<StudioApi> | null): Remote<StudioApi> {
   return new Proxy({} as Remote<StudioApi>, {
-    get: (_, method) => (method === 'then' ? undefined : () => Promise.reject(new Error('the worker did not start, so this cannot be done; load the page again'))),
+    get: (_, name) => (typeof name === 'symbol' || name === 'then' ? undefined : (...values: unknown[]) => {
+      const method = remote?.[name as keyof StudioApi] as ((...values: unknown[]) => Promise<unknown>) | undefined;
+      return session.value.kind === 'broken' || !method ? gone : Promise.race([method(...values), gone]);
+    }),
   });
 }

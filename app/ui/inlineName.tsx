@@ -45,7 +45,10 @@ export function InlineName({ name, label, onRename }: InlineNameProps) {
     <input
       ref={input} class="inline-name-input" aria-label={label} defaultValue={name} maxLength={120} spellcheck={false} enterkeyhint="done"
       onKeyDown={(event) => {
-        if (event.key === 'Enter' && !event.isComposing) finish(true, true);
+        if (event.key === 'Enter' && !event.isComposing) {
+          event.preventDefault(); // else it also presses the button that has the focus next
+          finish(true, true);
+        }
         if (event.key === 'Escape') {
           event.stopPropagation();
           finish(false, true);

@@ -4,7 +4,7 @@ import { describePreprocessing, type BaseInfo, type BaseState } from '../../shar
 import { formatBytes, formatLarge } from '../../ui/format';
 import { CheckIcon } from '../../ui/icons';
 import { Note } from '../../ui/note';
-import { attempt } from '../../ui/notices';
+import { asSentence, attempt } from '../../ui/notices';
 import { Progress } from '../../ui/progress';
 import { Section } from '../../ui/section';
 import { session, state, studio } from '../session';
@@ -25,7 +25,7 @@ export function BaseSection() {
     >
       {base.kind === 'ready' && <Facts info={base.info} />}
       {base.kind === 'loading' && <Loading base={base} />}
-      {base.kind === 'failed' && <Note kind="wrong" live><p><strong>{base.title} could not be loaded.</strong> {base.message}</p></Note>}
+      {base.kind === 'failed' && <Note kind="wrong" live><p><strong>{base.title} could not be loaded.</strong> {asSentence(base.message)}</p></Note>}
       {(base.kind === 'none' || base.kind === 'failed' || (base.kind === 'ready' && changing)) && <Choices blocked={whyNot()} />}
     </Section>
   );

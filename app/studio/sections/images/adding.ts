@@ -12,21 +12,20 @@ export const lastReport = signal<AddReport | null>(null);
 export const undecided = signal<readonly IncomingFile[] | null>(null);
 
 const WEIGHTS = /\.(safetensors|pth|pt|bin)$/i;
-const PROJECT = /\.graft(\.zip)?$/i;
 const ARCHIVE = /\.zip$/i;
+const LISTING = 4_000_000; // bytes of an archive's end that surely hold the names of its files
 
 /** For file dialogs that choose pictures. */
 export const PICTURES = 'image/*,.zip,application/zip';
 
 /** Files dropped somewhere on the page: weights become the base, projects are opened, pictures are added. */
 export async function takeFiles(files: readonly IncomingFile[]): Promise<void> {
-  const project = files.length === 1 && PROJECT.test(files[0].path) ? files[0] : undefined;
-  if (project) {
-    const opened = await attempt(async () => {
-      await studio.importProject(project.blob);
-      return true;
-    });
-    if (opened) notify({ kind: 'info', text: `Opened “${state.project.value.name}” from a file.` });
+  if (files.length === 1 && await lists(files[0], 'project\\.json')) {
+    await openProjectFile(files[0].blob);
+    return;
+  }
+  if (files.length === 1 && await lists(files[0], 'model\\.safetensors')) {
+    await attempt(studio.chooseBase({ kind: 'files', files: files.map(asFile) }));
     return;
   }
   if (files.some(({ path }) => WEIGHTS.test(path))) {
@@ -57,6 +56,24 @@ function tell(report: AddReport | undefined): number {
   lastReport.value = plain ? null : report;
   if (plain) notify({ kind: 'info', text: added === 0 ? 'There was no picture in that.' : `Added ${count(added, 'picture')}.` });
   return added;
+}
+
+/** Opens a saved project as a new one. False when it could not. */
+export async function openProjectFile(file: Blob): Promise<boolean> {
+  const done = await attempt(async () => {
+    await studio.importProject(file);
+    return true;
+  });
+  if (done) notify({ kind: 'info', text: `Opened “${state.project.value.name}” from a file.` });
+  return done === true;
+}
+
+/** Whether an archive has such a file at its top, as a saved project or model has: the list of its files is plain text at its end. */
+async function lists({ path, blob }: IncomingFile, name: string): Promise<boolean> {
+  if (!ARCHIVE.test(path)) return false;
+  // As latin-1, so that one byte is one character.
+  const end = new TextDecoder('latin1').decode(await blob.slice(-LISTING).arrayBuffer().catch(() => new ArrayBuffer(0)));
+  return new RegExp(`PK\\x01\\x02[^]{42}${name}`).test(end);
 }
 
 export function asFile({ path, blob }: IncomingFile): File {

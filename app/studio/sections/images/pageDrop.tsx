@@ -70,14 +70,14 @@ function WhichClass() {
       <p class="quiet">{count(files.length, 'file')} came without a folder that names a class.</p>
       {classes.length > 0 && (
         <div class="row" role="group" aria-label="Classes">
-          {classes.map((one) => (
-            <button key={one.id} type="button" class="button" onClick={() => { close(); void addFiles(files, one.id); }}>{one.name}</button>
+          {classes.map((one, i) => (
+            <button key={one.id} type="button" class="button" autofocus={i === 0} onClick={() => { close(); void addFiles(files, one.id); }}>{one.name}</button>
           ))}
         </div>
       )}
       <form class="images-new" onSubmit={(event) => void addNew(event)}>
         <Field label={classes.length > 0 ? 'Or a new class' : 'Name of the class'}>
-          {(props) => <input class="input" {...props} value={name} maxLength={120} onInput={(event) => setName(event.currentTarget.value)} />}
+          {(props) => <input class="input" {...props} autofocus={classes.length === 0} value={name} maxLength={120} onInput={(event) => setName(event.currentTarget.value)} />}
         </Field>
         <button type="submit" class="button primary" disabled={name.trim() === ''}>Add</button>
       </form>

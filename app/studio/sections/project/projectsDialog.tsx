@@ -6,8 +6,9 @@ import { FileButton } from '../../../ui/drop';
 import { count, formatBytes, formatDate } from '../../../ui/format';
 import { PlusIcon, TrashIcon, UploadIcon } from '../../../ui/icons';
 import { Note } from '../../../ui/note';
-import { attempt, notify } from '../../../ui/notices';
+import { attempt } from '../../../ui/notices';
 import { state, studio } from '../../session';
+import { openProjectFile } from '../images/adding';
 
 export function ProjectsDialog({ onClose }: { readonly onClose: () => void }) {
   const [busy, setBusy] = useState<string | null>(null);
@@ -16,12 +17,9 @@ export function ProjectsDialog({ onClose }: { readonly onClose: () => void }) {
   const training = state.run.value.kind === 'running';
 
   /** Does it, and closes when the page shows another project then. */
-  const go = async (doing: string, work: () => Promise<void>): Promise<void> => {
+  const go = async (doing: string, work: () => Promise<boolean | void>): Promise<void> => {
     setBusy(doing);
-    const done = await attempt(async () => {
-      await work();
-      return true;
-    });
+    const done = await attempt(async () => (await work()) ?? true);
     setBusy(null);
     if (done) onClose();
   };
@@ -41,13 +39,13 @@ export function ProjectsDialog({ onClose }: { readonly onClose: () => void }) {
       title="Projects" onClose={onClose}
       actions={(
         <>
-          <FileButton accept=".zip,.graft,application/zip" single disabled={busy !== null} onFiles={([file]) => void importProject(file.blob, go)}><UploadIcon size={18} />Open a project file</FileButton>
+          <FileButton accept=".zip,.graft,application/zip" single disabled={busy !== null} onFiles={([file]) => void go('Reading the project file…', () => openProjectFile(file.blob))}><UploadIcon size={18} />Open a project file</FileButton>
           <button type="button" class="button primary" disabled={busy !== null} onClick={() => void go('Starting a new project…', () => studio.newProject())}><PlusIcon size={18} />New project</button>
         </>
       )}
     >
       <p class="quiet" role="status">{busy ?? 'Projects are kept in this browser, on this machine, as you change them.'}</p>
-      {training && <Note>Training goes on in this project. Opening another one pauses it after its last finished epoch, where it can go on later.</Note>}
+      {training && <Note>Training goes on in this project. It stops when another one is opened, and can go on when this one is opened again.</Note>}
       {projects.length > 0 && (
         <ul class="projects">
           {projects.map((project) => {
@@ -74,11 +72,4 @@ export function ProjectsDialog({ onClose }: { readonly onClose: () => void }) {
       {problem !== null && <Note kind="wrong"><p>{problem}</p></Note>}
     </Dialog>
   );
-}
-
-async function importProject(file: Blob, go: (doing: string, work: () => Promise<void>) => Promise<void>): Promise<void> {
-  await go('Reading the project file…', async () => {
-    await studio.importProject(file);
-    notify({ kind: 'info', text: `Opened “${state.project.value.name}” from a file.` });
-  });
 }
