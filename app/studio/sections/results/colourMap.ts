@@ -45,7 +45,7 @@ export function heatPicture(heat: Float32Array, size: number): ImageData {
   for (let i = 0; i < size * size; i++) {
     const value = Math.min(1, Math.max(0, heat[i]));
     const at = Math.round(value * 255) * 3;
-    picture.data.set([HEAT[at], HEAT[at + 1], HEAT[at + 2], Math.round(255 * Math.sqrt(value))], i * 4);
+    picture.data.set([HEAT[at], HEAT[at + 1], HEAT[at + 2], Math.round(255 * value)], i * 4);
   }
   return picture;
 }

@@ -109,6 +109,9 @@ function rangeOfValues(low: number | null, high: number | null, bounds?: readonl
   if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
   const room = Math.max((high - low) * 0.08, Math.abs(high) * 0.02, 1e-6);
   const [least, most] = bounds ?? [low >= 0 ? 0 : -Infinity, Infinity];
+  // Of a bounded value, at least a tenth of its range: noise should not look like progress.
+  const tenth = bounds ? (bounds[1] - bounds[0]) / 10 : 0;
+  if (high - low < tenth) return high >= most - tenth ? [most - tenth, most] : [Math.max(least, low - tenth / 2), Math.max(least, low - tenth / 2) + tenth];
   return [Math.max(least, low - room), Math.min(most, high + room)];
 }
 
