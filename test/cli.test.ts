@@ -1,6 +1,7 @@
 /** The graft command from outside: what it writes, what it says, and its exit status, for good input and bad. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { f32 } from '../src/hostTensor';
 import { openGpu } from '../src/gpu/device';
@@ -269,6 +270,29 @@ describe('finetune', () => {
 
 describe('a run that is broken off', () => {
   const args = ['finetune', 'split', '--model', 'tiny', '--plan', 'layer4', '--epochs', '24', '--batch-size', '4', '--patience', '0', '--augment', 'flip', '--seed', '4'];
+  /** Makes the command do something when it uploads its n-th batch of so many images. Image workers have no device. */
+  const whenUploaded = (images: number, n: number, action: string): Record<string, string> => {
+    const path = at(`hook-${images}-${n}.mjs`);
+    writeFileSync(path, `
+      import { isMainThread } from 'node:worker_threads';
+      if (isMainThread) {
+        const { globals } = await import(${JSON.stringify(pathToFileURL(join(ROOT, 'node_modules/webgpu/index.js')).href)});
+        const { prototype } = globals.GPUAdapter;
+        const { requestDevice } = prototype;
+        let batches = 0;
+        prototype.requestDevice = async function (...args) {
+          const device = await requestDevice.apply(this, args);
+          const writeBuffer = device.queue.writeBuffer.bind(device.queue);
+          device.queue.writeBuffer = (...write) => {
+            writeBuffer(...write);
+            if (write.at(-1) === ${images} * 32 * 32 * 3 * 4 && ++batches === ${n}) ${action};
+          };
+          return device;
+        };
+      }
+    `);
+    return { NODE_OPTIONS: `--import=${pathToFileURL(path).href}` };
+  };
   /** Runs until the second epoch is shown, then sends a signal. */
   const broken = (out: string, signal: NodeJS.Signals): Promise<Finished> => {
     let sent = false;
@@ -301,9 +325,20 @@ describe('a run that is broken off', () => {
     expect(wrong.stderr).toMatch(/resume: the checkpoint was made with optimizer/);
     const resumed = await cli.run([...args, '--out', 'interrupted', '--resume']);
     expect(resumed).toMatchObject({ status: 0, stderr: '' });
-    expect(resumed.stdout).toMatch(/Going on after epoch \d+\./);
+    expect(resumed.stdout).toMatch(/Going on after (\d+ steps? of )?epoch \d+\./);
     expect(bytes('interrupted/model.safetensors').equals(bytes('unbroken/model.safetensors'))).toBe(true);
     expect(metrics('interrupted').history.map(({ trainLoss }) => trainLoss)).toEqual(metrics('unbroken').history.map(({ trainLoss }) => trainLoss));
+  });
+
+  it('by Ctrl-C in its first epoch keeps what was done of it', async () => {
+    const long = [...args, '--epochs', '1', '--batch-size', '1', '--out', 'first epoch'];
+    const stopped = await cli.run(long, { env: whenUploaded(1, 4, 'process.kill(process.pid, "SIGINT")') });
+    expect(stopped.status).toBe(130);
+    expect(stopped.stderr).toMatch(/interrupted before the first epoch was done; no epoch was finished, so there is no model to keep; to go on: the same command with --resume/);
+    expect(readdirSync(at('first epoch'))).toEqual(['checkpoint.safetensors']);
+    const resumed = await cli.run([...long, '--resume']);
+    expect(resumed).toMatchObject({ status: 0, stderr: '' });
+    expect(resumed.stdout).toMatch(/Going on after \d+ steps? of epoch 1\./);
   });
 
   it('by SIGKILL leaves whole files, and goes on to the same bits', async () => {
@@ -313,6 +348,14 @@ describe('a run that is broken off', () => {
     expectError(await cli.run([...args, '--out', 'killed']), 2, /holds an unfinished run already/);
     expect(await cli.run([...args, '--out', 'killed', '--resume'])).toMatchObject({ status: 0 });
     expect(bytes('killed/model.safetensors').equals(bytes('unbroken/model.safetensors'))).toBe(true);
+  });
+
+  it('by a device that is lost goes on by itself, to the same bits', async () => {
+    const finished = await cli.run([...args, '--out', 'lost'], { env: whenUploaded(4, 30, 'device.destroy()') });
+    expect(finished.stderr).toMatch(/^graft: note: The GPU device was lost \(destroyed\): .*; going on after epoch \d+, on .*\.\n$/);
+    expect(finished.status).toBe(0);
+    expect(bytes('lost/model.safetensors').equals(bytes('unbroken/model.safetensors'))).toBe(true);
+    expect(metrics('lost').history.map(({ epoch, trainLoss }) => [epoch, trainLoss])).toEqual(metrics('unbroken').history.map(({ epoch, trainLoss }) => [epoch, trainLoss]));
   });
 
   it('by a disk that takes nothing more goes on, and saves the model elsewhere', async () => {

@@ -63,12 +63,15 @@ export const GPU_KINDS = ['hardware', 'software'] as const;
 
 /** Opens the device a command runs on, with what was tuned for it, once, when it is first asked for. */
 export function gpuOf({ gpu }: { readonly gpu?: (typeof GPU_KINDS)[number] }): () => Promise<Gpu> {
-  let opened: Promise<Gpu> | undefined;
-  return () => (opened ??= quietly(async () => {
-    const device = await openGpu(gpu === undefined ? {} : { prefer: gpu });
-    await loadTuning(device);
-    return device;
-  }));
+  let opened: Gpu | undefined;
+  return async () => {
+    if (opened && !opened.lost) return opened;
+    return (opened = await quietly(async () => {
+      const device = await openGpu(gpu === undefined ? {} : { prefer: gpu });
+      await loadTuning(device);
+      return device;
+    }));
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** `graft finetune`: an image folder and a pretrained model in, a fine-tuned model and its report out. */
+import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { UsageError } from '../../errors';
 import { formatProfile } from '../../gpu/profiler';
@@ -11,9 +12,9 @@ import { CHECKPOINT } from '../../node/modelDir';
 import { diskCheckpointStore, diskFeatureStore } from '../../node/stores';
 import type { Classifier } from '../../transfer/classifier';
 import { evaluate, type EvaluateOptions } from '../../transfer/evaluate';
-import { fineTune } from '../../transfer/fineTune';
 import { applyPlan, recipeOf } from '../../transfer/plan';
 import { assertPrecision, type Precision } from '../../transfer/precision';
+import { fineTuneWithRecovery } from '../../transfer/recovery';
 import type { Evaluation, FineTuneOptions } from '../../transfer/types';
 import { gpuOf, precisionOption, weightsOption } from '../arguments';
 import { fetchProgress } from '../fetchProgress';
@@ -47,7 +48,9 @@ export async function finetune(folder: string, flags: FinetuneFlags): Promise<nu
   const weights = weightsOption(flags.weights);
   // Where nothing but the last layer is trained, the weights need never be f32 on the device.
   const precision = recipe.plan === 'head' ? precisionOption(flags) : {};
-  const classifier = await load(flags.model, { gpu: gpuOf(flags), ...precision, ...weights, ...(flags.width !== undefined && { width: flags.width }), fetch: fetchProgress(terminal) });
+  const device = gpuOf(flags);
+  const open = (): Promise<Classifier> => load(flags.model, { gpu: device, ...precision, ...weights, ...(flags.width !== undefined && { width: flags.width }), fetch: fetchProgress(terminal) });
+  let classifier = await open();
   const { gpu } = classifier;
   applyPlan(classifier.network, recipe); // and so is a plan that names no part of this network
   assertPrecision(gpu, recipe.precision);
@@ -64,15 +67,23 @@ export async function finetune(folder: string, flags: FinetuneFlags): Promise<nu
     checkpoint: diskCheckpointStore(join(dir, CHECKPOINT), { onNote: screen.note }),
     ...(flags.cache && { features: diskFeatureStore(undefined, { onNote: screen.note }) }),
   };
-  if (flags.profile) gpu.startProfile();
-  const result = await fineTune(classifier, data, { ...options, ...stores, resume: flags.resume ?? false, signal: interruption.signal, onProgress: screen.show });
-  if (flags.profile) terminal.line(`\n${formatProfile(await gpu.stopProfile())}\n`);
+  const first = classifier;
+  const { result } = await fineTuneWithRecovery(() => (first.gpu.lost ? open() : Promise.resolve(first)), data, {
+    ...options, ...stores, resume: flags.resume ?? false, signal: interruption.signal, onProgress: screen.show,
+    onClassifier: (trained) => {
+      classifier = trained;
+      if (flags.profile) trained.gpu.startProfile();
+    },
+  });
+  if (flags.profile) terminal.line(`\n${formatProfile(await classifier.gpu.stopProfile())}\n`);
 
   const { ended, bestEpoch } = result;
   const reason = endSentence(result);
   if (bestEpoch === 0) {
     interruption.restore();
-    terminal.note(`graft: ${ended === 'diverged' ? reason : 'interrupted before the first epoch was done'}; no epoch was finished, so there is no model to keep and ${dir} is as it was`);
+    const begun = ended === 'interrupted' && existsSync(join(dir, CHECKPOINT));
+    const rest = begun ? 'to go on: the same command with --resume' : `${dir} is as it was`;
+    terminal.note(`graft: ${ended === 'diverged' ? reason : 'interrupted before the first epoch was done'}; no epoch was finished, so there is no model to keep; ${rest}`);
     return ended === 'diverged' ? 1 : interruption.status || 130;
   }
   if (ended === 'interrupted' || ended === 'early') terminal.line(`  ${reason}`);
