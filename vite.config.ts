@@ -1,8 +1,10 @@
 import { builtinModules } from 'node:module';
 import { defineConfig } from 'vitest/config';
+import { minifiedModule } from './scripts/minified.ts';
 
-/** One build makes the browser-safe core, the Node entry, the command line and the decode worker. */
+/** One build makes the browser-safe core, the Node entry, the command line, the decode worker, and the core again as one small file. */
 export default defineConfig({
+  plugins: [minifiedModule()],
   build: {
     target: 'es2022',
     outDir: 'dist',

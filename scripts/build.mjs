@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { finishTypes } from './finishTypes.mjs';
 import { run, SetupError, tail } from './setup/run.mjs';
 
-const SOURCES = ['src', 'shaders', 'weights', 'package.json', 'vite.config.ts', 'tsconfig.build.json'];
+const SOURCES = ['src', 'shaders', 'weights', 'package.json', 'vite.config.ts', 'scripts/minified.ts', 'tsconfig.build.json'];
 const APP_SOURCES = ['app', 'src', 'shaders', 'weights', 'sample', 'test/fixtures', 'package.json'];
-const BUNDLES = ['index.js', 'node.js', 'cli.js', 'imageWorker.js'];
+const BUNDLES = ['index.js', 'node.js', 'cli.js', 'imageWorker.js', 'graft.min.js'];
 const TYPES = ['types/index.d.ts', 'types/node/index.d.ts'];
 
 /** Latest change, in milliseconds, of a file or of anything in a folder; the folders count, for files that went. */

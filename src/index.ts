@@ -95,7 +95,8 @@ export { browserTuningStore } from './tune/browserStore';
 export { observeProblems, type Problem } from './tune/problems';
 export { applyTuning, choicesHash, forgetTuning, keepResults, type TuningStore } from './tune/table';
 export type { TuneEvent, TuneReport, TuneResult } from './tune/report';
-export { tune, type TuneOptions } from './tune/tuner';
+export { tune } from './tune/onDemand';
+export type { TuneOptions } from './tune/tuner';
 
 // Fixtures
 export { validateFixture } from './validate/validate';

@@ -45,11 +45,7 @@ export interface TuneOptions {
   readonly seed?: number;
 }
 
-/**
- * Tunes each problem, and the problems its algorithms are made of before it. Winners are used by this device from then on
- * (`gpu.choices`). The list's order is the order of work, for a budget that ends early.
- * @throws DeviceError when the device is lost. An algorithm that fails is excluded, a problem too large is left out.
- */
+/** See onDemand.ts, by which the public API reaches it. */
 export async function tune(gpu: Gpu, problems: readonly Problem[], options: TuneOptions = {}): Promise<TuneReport> {
   return new Tuning(gpu, options).all(problems);
 }

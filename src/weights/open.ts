@@ -2,8 +2,6 @@
 import { WeightsError } from '../errors';
 import { readRange } from './byteSource';
 import type { ByteSource } from './byteSource';
-import { openLegacyPth } from './legacyPth';
-import { openPth } from './pth';
 import { openSafetensors } from './safetensors';
 import type { WeightsFile } from './weightsFile';
 
@@ -27,7 +25,8 @@ export async function openWeights(source: ByteSource): Promise<WeightsFile> {
     throw new WeightsError(`${source.name}: is named as a PyTorch checkpoint but is safetensors. Rename it to .safetensors.`);
   }
   if (format === 'safetensors') return openSafetensors(source);
-  return format === 'zip' ? openPth(source) : openLegacyPth(source);
+  const { openTorchFile } = await import('./torchFile');
+  return openTorchFile(source, format);
 }
 
 /** The reader for these first bytes. @throws WeightsError that names what the file is instead. */
