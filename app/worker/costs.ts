@@ -19,11 +19,11 @@ const LONG = 8;
  */
 export async function planCosts(classifier: Classifier, plans: readonly string[], settings: Settings, images: ImageCounts, speed: Speed | null): Promise<readonly PlanCost[]> {
   const exact = async (plan: string): Promise<PlanCost> => {
-    const cost = await costOf(classifier, { ...optionsOf(settings), plan }, images);
+    const { cost, more } = await costOf(classifier, { ...optionsOf(settings), plan }, images);
     return {
       plan,
       trainedParameters: cost.trainedParameters,
-      memoryBytes: cost.memory.bytes,
+      memoryBytes: classifier.gpu.memory().liveBytes + more,
       seconds: speed && images.train > 0 ? expectedSeconds(cost, images, speed) : null,
     };
   };
@@ -58,16 +58,25 @@ function between(plan: string, a: PlanCost, b: PlanCost, share: number): PlanCos
   };
 }
 
-/** By what a cost depends on besides the weights' values. */
-const remembered = new WeakMap<Classifier, Map<string, Cost>>();
+/** A cost, and what of its memory comes on top of what is allocated when it is asked for. */
+interface Known {
+  readonly cost: Cost;
+  readonly more: number;
+}
 
-async function costOf(classifier: Classifier, options: FineTuneOptions, { train, validation }: ImageCounts): Promise<Cost> {
-  const known = remembered.get(classifier) ?? new Map<string, Cost>();
+/** By all that a cost depends on, but for the weights' values. */
+const remembered = new WeakMap<Classifier, Map<string, Known>>();
+
+async function costOf(classifier: Classifier, options: FineTuneOptions, { train, validation }: ImageCounts): Promise<Known> {
+  const known = remembered.get(classifier) ?? new Map<string, Known>();
   remembered.set(classifier, known);
   const key = JSON.stringify([options, train, validation, classifier.network.numClasses, classifier.precision]);
-  const cost = known.get(key) ?? (await planCost(classifier, options, { train, validation }));
-  known.set(key, cost);
-  return cost;
+  const before = known.get(key);
+  if (before) return before;
+  const cost = await planCost(classifier, options, { train, validation });
+  const made = { cost, more: cost.memory.bytes - classifier.gpu.memory().liveBytes };
+  known.set(key, made);
+  return made;
 }
 
 /** Of the settings, those that a cost depends on. */
