@@ -29,6 +29,7 @@ export function ResultsSection() {
 
 function emptyWords(run: typeof state.run.value): string {
   if (run.kind === 'running') return 'The results appear when the run has ended. Stopping it ends it, too.';
+  if (run.kind === 'ended' && run.result.images.validation > 0) return 'The run was stopped before the held-out pictures were judged again, so they cannot be shown one by one. Train again, and let it finish an epoch.';
   if (run.kind === 'ended') return 'No pictures were held out, so nothing can be said about right and wrong. Set a held-out share and train again.';
   return 'After training, this shows which classes are confused, the worst mistakes, and where the network looked.';
 }

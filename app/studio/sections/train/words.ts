@@ -38,16 +38,19 @@ export interface Outcome {
   readonly facts: readonly (readonly [string, string])[];
 }
 
-export function outcomeOf({ result, validation }: Extract<RunState, { kind: 'ended' }>): Outcome {
+type Ended = Extract<RunState, { kind: 'ended' }>;
+
+export function outcomeOf({ result, validation }: Ended): Outcome {
   const { recipe, history, bestEpoch, ended, reason } = result;
   const sentences: string[] = [];
   if (validation && validation.count > 0) sentences.push(`Always naming the most frequent class would be right for ${percent(commonestShare(validation))} of them.`);
   if (ended === 'finished') sentences.push(`All ${epochWords(recipe.epochs)} were run.`);
   if (ended === 'early') sentences.push(`It ended early, after ${history.length} of ${epochWords(recipe.epochs)}: ${recipe.patience} in a row were no better.`);
   if (ended === 'interrupted') sentences.push(`You stopped it after ${history.length} of ${epochWords(recipe.epochs)}.`);
-  if (bestEpoch > 0) sentences.push(validation ? `Kept is epoch ${bestEpoch}, the best on the held-out pictures.` : `Kept is epoch ${bestEpoch}.`);
+  if (bestEpoch > 0) sentences.push(history[bestEpoch - 1]?.validationAccuracy != null ? `Kept is epoch ${bestEpoch}, the best on the held-out pictures.` : `Kept is epoch ${bestEpoch}.`);
   const warning = ended === 'diverged' ? `Training broke off: ${reason ?? 'the loss was no longer a number'}.` : bestEpoch === 0 ? 'No epoch was finished, so the network is as it was before.' : null;
-  return { ...judged(validation), sentences, warning, facts: factsOf(result) };
+  const accuracy = judged(result, validation);
+  return { ...accuracy, sentences, warning, facts: factsOf(result) };
 }
 
 /** `1 epoch`, `20 epochs`. */
@@ -55,7 +58,7 @@ export function epochWords(epochs: number): string {
   return `${count(epochs)} ${epochs === 1 ? 'epoch' : 'epochs'}`;
 }
 
-function factsOf({ recipe, parameters: { trainable, frozen }, features, images, seconds, peakBytes, batchNorm, memory }: Extract<RunState, { kind: 'ended' }>['result']): Outcome['facts'] {
+function factsOf({ recipe, parameters: { trainable, frozen }, features, images, seconds, peakBytes, batchNorm, memory }: Ended['result']): Outcome['facts'] {
   return [
     ['Learned from', counted(images.train, 'picture')],
     ['Took', duration(seconds)],
@@ -67,16 +70,19 @@ function factsOf({ recipe, parameters: { trainable, frozen }, features, images, 
   ];
 }
 
-function judged(validation: Extract<RunState, { kind: 'ended' }>['validation']): Pick<Outcome, 'accuracy' | 'certainty'> {
-  if (!validation || validation.count === 0) {
+/** Where a run was resumed and stopped before a better epoch, its history knows the accuracy that it no longer has the pictures for. */
+function judged({ history, bestEpoch, images }: Ended['result'], validation: Ended['validation']): Pick<Outcome, 'accuracy' | 'certainty'> {
+  const recorded = history.find(({ epoch }) => epoch === bestEpoch)?.validationAccuracy ?? null;
+  const accuracy = validation && validation.count > 0 ? validation.accuracy : recorded;
+  const pictures = validation && validation.count > 0 ? validation.count : images.validation;
+  if (accuracy === null || pictures === 0) {
     return { accuracy: null, certainty: 'No picture was held out or judged, so nothing tells how well it does on new pictures.' };
   }
-  const { accuracy, count: judgedCount } = validation;
-  const right = Math.round(accuracy * judgedCount);
-  const [low, high] = wilsonInterval(accuracy, judgedCount);
-  const few = judgedCount < 100 ? 'With so few, the true share' : 'The true share';
+  const right = Math.round(accuracy * pictures);
+  const [low, high] = wilsonInterval(accuracy, pictures);
+  const few = pictures < 100 ? 'With so few, the true share' : 'The true share';
   return {
     accuracy: percent(accuracy),
-    certainty: `${count(right)} of ${counted(judgedCount, 'held-out picture')} right. ${few} for pictures like these lies between ${percent(low)} and ${percent(high)}, 19 times in 20.`,
+    certainty: `${count(right)} of ${counted(pictures, 'held-out picture')} right. ${few} for pictures like these lies between ${percent(low)} and ${percent(high)}, 19 times in 20.`,
   };
 }
