@@ -145,6 +145,8 @@ describe.skipIf(browserPath === null)('the stand-alone page', () => {
     expect(await page.title()).toBe(PROJECT);
     expect(await page.$eval('h1', (element) => element.textContent)).toBe(PROJECT);
     expect(await page.$$eval('b b, img[src=x]', (found) => found.length)).toBe(0);
+    const found = await page.evaluate(`${readFileSync('node_modules/axe-core/axe.min.js', 'utf8')}; axe.run().then(({ violations }) => violations.map(({ id }) => id))`);
+    expect(found).toEqual([]);
     expect(requests.filter((url) => !/^(file|blob|data):/.test(url))).toEqual([]);
     await page.close();
   });

@@ -38,14 +38,15 @@ export async function template(): Promise<string> {
     publicDir: false,
     logLevel: 'warn',
     plugins: [leanShaders()],
+    define: { 'process.env.NODE_ENV': '"production"' },
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     build: {
       write: false,
       target: 'es2022',
       cssCodeSplit: false,
-      modulePreload: false,
       chunkSizeWarningLimit: 2000,
-      rollupOptions: { input: resolve(SOURCE, 'main.tsx'), output: { format: 'iife' } },
+      // As a library of one script, it gets no helpers for parts that are loaded later: there are none.
+      lib: { entry: resolve(SOURCE, 'main.tsx'), formats: ['iife'], name: 'graftPage', fileName: 'page', cssFileName: 'page' },
     },
   }) as Rollup.RollupOutput | Rollup.RollupOutput[];
   const { output } = Array.isArray(built) ? built[0] : built;

@@ -81,7 +81,7 @@ export function Page({ facts }: { readonly facts: PageFacts }) {
         <section class="page-card" aria-label="Picture and answer">
           <div class="page-picture">
             <video ref={video} muted playsInline hidden={!camera} aria-label="What the camera sees" />
-            {!camera && (shown ? <img src={shown.url} alt={shown.name} /> : <p class="quiet">Drop pictures here, paste one, or choose below.</p>)}
+            {!camera && (shown ? <img src={shown.url} alt={shown.name} /> : <p class="quiet">Drop pictures here, paste one, or choose some.</p>)}
           </div>
           <div class="page-side">
             <div class="row">
@@ -128,7 +128,7 @@ function Origin({ facts: { card, training, created, version, half }, adapter }: 
   const day = new Date(created).toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
   return (
     <footer class="quiet">
-      {training && <p>{training.heldOut ? `${percent(training.heldOut.accuracy)} of ${counted(training.heldOut.count, 'held-out picture')} named right. ` : 'Not judged on held-out pictures. '}Trained on {counted(training.trained, 'picture')}: {training.part} of a {architectureTitle(card)}{card.base === null ? '' : ` from ${card.base}`}.</p>}
+      {training && <p>{training.heldOut ? `${percent(training.heldOut.accuracy)} of ${counted(training.heldOut.count, 'held-out picture')} named right. ` : 'Not judged on held-out pictures. '}Trained on {counted(training.trained, 'picture')}: {training.part} of a {architectureTitle(card)}{card.base === null ? '' : ` from ${card.base === 'base' ? 'Graft’s glyph base' : card.base}`}.</p>}
       <p>Saved on {day} by Graft {version}{half ? ', with weights rounded to float16' : ''}. The model always names one of its classes, also for pictures of something else.</p>
       <p>Everything happens on this machine{adapter === null ? '' : ` (${adapter})`}: the page holds the model, and its own policy forbids any request.</p>
     </footer>
