@@ -42,7 +42,7 @@ export function InterruptedRunView({ run: { epoch, epochs, history, bestEpoch, c
     <div class="train-live">
       <p>
         Training was broken off, by a reload or a closed tab. {epoch > 0 ? `${epoch} of ${epochWords(epochs)} ${epoch === 1 ? 'is' : 'are'} kept` : 'No whole epoch was kept'}
-        {best && best.validationAccuracy !== null && `, the best with ${percent(best.validationAccuracy)} accuracy`}. {anew ?? 'Going on gives the same result as an unbroken run.'}
+        {best && best.validationAccuracy !== null && `, the best with ${percent(best.validationAccuracy)} accuracy`}. {anew ?? 'Going on gives the same result as an unbroken run; with other settings or pictures it begins anew.'}
       </p>
       <RunNotes notes={notes} />
       <Curves curve={curve} history={history} bestEpoch={bestEpoch} />
