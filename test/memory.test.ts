@@ -1,8 +1,12 @@
 /** A batch in parts, the estimate before a run, budgets, and memory that runs out. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDataset, fineTune, openGpu, randomClassifier, split, type Classifier, type FineTuneOptions, type Gpu, type ImageCollection, type ProgressEvent, type StateDict } from '../src/index';
+import {
+  OutOfMemoryError, Tensor, add, capture, createDataset, fineTune, openGpu, randomClassifier, split,
+  type Classifier, type FineTuneOptions, type FineTuneResult, type Gpu, type ImageCollection, type ProgressEvent, type StateDict,
+} from '../src/index';
 import { memorySize } from '../src/cli/arguments';
 import { memoryPhrase } from '../src/report/memory';
+import { parseCheckpoint, serializeCheckpoint } from '../src/transfer/checkpoint';
 import { estimateMemory, halvings } from '../src/transfer/memory';
 import { partSizes } from '../src/transfer/trainStep';
 import type { MemoryUse } from '../src/transfer/types';
@@ -193,11 +197,16 @@ describe('a budget', () => {
 
 /** Makes the device refuse buffers of more than `most` bytes, as one does that has no more memory. */
 function limitMemory(own: Gpu, most: number): void {
+  refuseBuffers(own, (bytes) => bytes > most);
+}
+
+/** Makes the device refuse these buffers. */
+function refuseBuffers(own: Gpu, refuse: (bytes: number) => boolean): void {
   const { device } = own;
   const [createBuffer, popErrorScope] = [device.createBuffer.bind(device), device.popErrorScope.bind(device)];
   let refused = false;
   device.createBuffer = (descriptor) => {
-    if (descriptor.usage & 0x80 && descriptor.size > most) refused = true; // STORAGE: what tensors lie in
+    if (descriptor.usage & 0x80 && refuse(descriptor.size)) refused = true; // STORAGE: what tensors lie in
     return createBuffer(descriptor);
   };
   device.popErrorScope = async () => {
@@ -228,11 +237,100 @@ describe('memory that runs out', () => {
     expect(differing(states[0], states[1])).toEqual([]);
   });
 
+  /** A tensor that there is no memory for, where `refuseBuffers` says so. */
+  const LARGE = 1 << 22;
+
+  /** Trains; what runs before the turn `moment` takes memory that is not there, and does not ask how it went. */
+  async function short(extra: FineTuneOptions, moment: number): Promise<{ state: StateDict; result: FineTuneResult; events: ProgressEvent[]; notes: string[] }> {
+    const own = await openGpu();
+    const model = noiseClassifier(own, 'resnet18', 32, 4);
+    const events: ProgressEvent[] = [];
+    let turns = 0;
+    refuseBuffers(own, (bytes) => bytes === LARGE);
+    const result = await fineTune(model, noise(32, 36), {
+      ...options, ...extra,
+      onProgress: (event) => void events.push(event),
+      betweenSteps: () => {
+        if (++turns === moment) void Tensor.empty(own, [LARGE / 4]).storage.buffer;
+      },
+    });
+    const state = await model.network.stateDict();
+    own.destroy();
+    return { state, result, events, notes: events.flatMap((event) => (event.kind === 'note' ? [event.message] : [])) };
+  }
+
+  it('in the middle of a run goes back to the last snapshot, and on with smaller parts', async () => {
+    // Two steps and a batch of validation an epoch: the fifth turn is the second step of epoch 2.
+    const { result, events, state, notes } = await short({ epochs: 3 }, 5);
+    expect(result).toMatchObject({ ended: 'finished', memory: { microBatch: 8 } });
+    expect(result.history.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+    expect(notes).toEqual(['The GPU ran out of memory with 12 images at a time; going on after epoch 1, with 8 at a time.']);
+    expect(events.flatMap((event) => (event.kind === 'memory' ? [event.memory.microBatch] : []))).toEqual([12, 8]);
+    expect(events).toContainEqual({ kind: 'resume', epoch: 1, step: 0 });
+
+    // The same as a run that took the first epoch whole and the others in such parts.
+    const own = await openGpu();
+    const model = noiseClassifier(own, 'resnet18', 32, 4);
+    const checkpoint = memoryStore();
+    const abort = new AbortController();
+    await fineTune(model, noise(32, 36), { ...options, epochs: 3, checkpoint, signal: abort.signal, onProgress: (event) => void (event.kind === 'epoch' && abort.abort()) });
+    const first = await parseCheckpoint(checkpoint.saves[0]);
+    checkpoint.saves.push(serializeCheckpoint({ ...first, microBatch: 8 }));
+    const again = noiseClassifier(own, 'resnet18', 32, 4);
+    await fineTune(again, noise(32, 36), { ...options, epochs: 3, checkpoint, resume: true });
+    expect(differing(state, await again.network.stateDict())).toEqual([]);
+    own.destroy();
+  });
+
+  it('before the first snapshot begins anew, with smaller parts', async () => {
+    const { state, notes } = await short({}, 2);
+    expect(notes).toEqual(['The GPU ran out of memory with 12 images at a time; going on from the start, with 8 at a time.']);
+    const plain = await short({ microBatch: 8 }, 0);
+    expect(differing(plain.state, state)).toEqual([]);
+  });
+
+  it('while a function is captured is looked for once more, with what lies unused given back', async () => {
+    const own = await openGpu();
+    const x = Tensor.fromArray(own, [1 << 16], new Float32Array(1 << 16).fill(2));
+    const unused = Tensor.empty(own, [1 << 20]);
+    void unused.storage.buffer;
+    unused.dispose();
+    expect(own.memory().allocatedBytes).toBe(own.memory().liveBytes + LARGE);
+    let asked = 0;
+    refuseBuffers(own, (bytes) => bytes === 1 << 18 && asked++ === 0);
+    const captured = await capture(own, () => add(add(x, x), x));
+    expect(asked).toBe(4); // a temporary and the result, twice
+    expect((await captured.replay().toArray())[7]).toBe(6);
+    expect(own.memory().allocatedBytes).toBe(own.memory().liveBytes);
+    own.destroy();
+  });
+
+  it('for other work between steps is that work\'s, and training knows nothing of it', async () => {
+    const own = await openGpu();
+    const model = noiseClassifier(own, 'resnet18', 32, 4);
+    refuseBuffers(own, (bytes) => bytes === LARGE);
+    let failed = 0;
+    const notes: string[] = [];
+    await fineTune(model, noise(32, 36), {
+      ...options,
+      onProgress: (event) => void (event.kind === 'note' && notes.push(event.message)),
+      betweenSteps: async () => {
+        await Tensor.fromArray(own, [LARGE / 4], new Float32Array(LARGE / 4)).toArray().catch((error: unknown) => {
+          expect(error).toBeInstanceOf(OutOfMemoryError);
+          failed++;
+        });
+      },
+    });
+    expect(failed).toBeGreaterThan(3);
+    expect(notes).toEqual([]);
+    own.destroy();
+  });
+
   it('is an error when nothing smaller is left', async () => {
     const own = await openGpu();
     const model = noiseClassifier(own, 'resnet18', 48);
     limitMemory(own, 1000);
-    await expect(fineTune(model, noise(48, 36), options)).rejects.toThrow(/while allocating/);
+    await expect(fineTune(model, noise(48, 36), options)).rejects.toThrow(OutOfMemoryError);
     own.destroy();
   });
 });

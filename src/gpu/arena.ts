@@ -16,6 +16,21 @@ export interface Lease {
   release(): void;
 }
 
+/**
+ * Which buffers a lease of these sizes takes: indices into `shelves`, whose sizes are given; one that is not there yet has
+ * the next index, and `added` lists the sizes of those. The tightest that fits is taken first, the largest size first.
+ */
+export function fitOnto(shelves: readonly number[], sizes: readonly number[]): { readonly taken: readonly number[]; readonly added: readonly number[] } {
+  const free = shelves.map((_, shelf) => shelf).sort((a, b) => shelves[a] - shelves[b]);
+  const taken: number[] = [];
+  const added: number[] = [];
+  for (const i of sizes.map((_, index) => index).sort((a, b) => sizes[b] - sizes[a])) {
+    const at = free.findIndex((shelf) => shelves[shelf] >= sizes[i]);
+    taken[i] = at === -1 ? shelves.length + added.push(sizes[i]) - 1 : free.splice(at, 1)[0];
+  }
+  return { taken, added };
+}
+
 export class Arena {
   readonly #pool: BufferPool;
   readonly #shelves: Shelf[] = [];
@@ -26,27 +41,22 @@ export class Arena {
 
   /** A different buffer for each size, at least as large. Those of other leases are used first, the tightest that fits. */
   lease(sizes: readonly number[]): Lease {
-    const taken = new Map<number, Shelf>();
-    const free = [...this.#shelves].sort((a, b) => a.bytes - b.bytes);
-    const order = sizes.map((_, i) => i).sort((a, b) => sizes[b] - sizes[a]);
-    let held = true;
-    const release = (): void => {
-      if (!held) return;
-      held = false;
-      for (const shelf of taken.values()) if (--shelf.users === 0) this.#drop(shelf);
-    };
+    const { taken, added } = fitOnto(this.#shelves.map(({ bytes }) => bytes), sizes);
+    const shelves = [...this.#shelves];
     try {
-      for (const i of order) {
-        const at = free.findIndex(({ bytes }) => bytes >= sizes[i]);
-        const shelf = at === -1 ? this.#make(sizes[i]) : free.splice(at, 1)[0];
-        shelf.users++;
-        taken.set(i, shelf);
-      }
+      for (const bytes of added) shelves.push(this.#make(bytes));
     } catch (error) {
-      release();
+      for (const shelf of shelves) if (shelf.users === 0) this.#drop(shelf);
       throw error;
     }
-    return { buffers: sizes.map((_, i) => (taken.get(i) as Shelf).buffer), release };
+    let held = taken.map((shelf) => shelves[shelf]);
+    for (const shelf of held) shelf.users++;
+    const buffers = held.map(({ buffer }) => buffer);
+    const release = (): void => {
+      for (const shelf of held) if (--shelf.users === 0) this.#drop(shelf);
+      held = [];
+    };
+    return { buffers, release };
   }
 
   #make(bytes: number): Shelf {

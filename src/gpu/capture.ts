@@ -65,6 +65,13 @@ export function planTrace(trace: Trace, outputs: ReadonlySet<Storage>): PlannedT
   return { plan: { ...plan, pooledBytes: pooledBytes([...eager.values()]) }, where, commands };
 }
 
+/** Bytes that a replay has beside temporaries and outputs: parameters, and values that change by step. */
+export function besideBytes({ steps }: Trace, { commands }: PlannedTrace, { limits }: GPUDevice): number {
+  const values = steps.flatMap((step) => (typeof step === 'object' ? [step.storage.bytes] : []));
+  const params = packParams(commands, limits.minUniformBufferOffsetAlignment).data.byteLength;
+  return params + offsets(values, limits.minStorageBufferOffsetAlignment)[values.length];
+}
+
 export class Replay {
   readonly memory: CaptureMemory;
   readonly #engine: Engine;

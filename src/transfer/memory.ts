@@ -5,10 +5,10 @@
  * The estimate is the run itself on paper: the same programs, traced and planned, with nothing allocated.
  */
 import { UsageError } from '../errors';
+import { fitOnto } from '../gpu/arena';
 import { sizeClass } from '../gpu/buffers';
-import { planTrace } from '../gpu/capture';
+import { besideBytes, planTrace } from '../gpu/capture';
 import type { Gpu } from '../gpu/gpu';
-import type { Trace } from '../gpu/trace';
 import type { ResNet } from '../models/resnet';
 import { Optimizer } from '../optim/optimizer';
 import type { Tensor } from '../tensor';
@@ -138,10 +138,10 @@ class Paper implements Maker {
 
   make<T extends Tensor | void>(fn: () => T): Promise<Program<T>> {
     const { trace, result, outputs } = this.#gpu.trace(fn, (made) => (made ? [made.storage] : []));
-    const { plan } = planTrace(trace, outputs);
-    this.#lease(plan.buffers);
+    const planned = planTrace(trace, outputs);
+    this.#shelves.push(...fitOnto(this.#shelves, planned.plan.buffers).added);
     for (const { bytes: size } of outputs) this.#held.rest += sizeClass(size);
-    this.#held.rest += parameterBytes(trace, this.#gpu.device.limits);
+    this.#held.rest += besideBytes(trace, planned, this.#gpu.device);
     const never = (): never => {
       throw new Error('a program on paper cannot run');
     };
@@ -161,23 +161,4 @@ class Paper implements Maker {
     const { optimizer, inputs, rest } = this.#held;
     return { bytes: held + optimizer + inputs + temporaries + rest, held, optimizer, inputs, temporaries, rest };
   }
-
-  /** As `Arena.lease`: the tightest buffers that are there, then new ones. */
-  #lease(sizes: readonly number[]): void {
-    const free = [...this.#shelves].sort((a, b) => a - b);
-    for (const size of [...sizes].sort((a, b) => b - a)) {
-      const at = free.findIndex((shelf) => shelf >= size);
-      if (at === -1) this.#shelves.push(size);
-      else free.splice(at, 1);
-    }
-  }
-}
-
-/** Bytes of a program's parameters, equal ones once, and of the values that change by step. */
-function parameterBytes({ commands, steps }: Trace, limits: Gpu['device']['limits']): number {
-  const aligned = (size: number, alignment: number): number => Math.ceil(size / alignment) * alignment;
-  const params = new Map(commands.flatMap((command) => (command.kind === 'dispatch' ? [[command.params.join(), command.params.byteLength]] : [])));
-  const values = steps.flatMap((step) => (typeof step === 'object' ? [step.storage.bytes] : []));
-  return [...params.values()].reduce((sum, size) => sum + aligned(size, limits.minUniformBufferOffsetAlignment), 0)
-    + values.reduce((sum, size) => sum + aligned(size, limits.minStorageBufferOffsetAlignment), 0);
 }
