@@ -29,11 +29,14 @@ export function App() {
         <Alarms />
         <Welcome />
         <div class="columns">
-          <div class="column-pair">
+          <div class="column-pair first">
             <div class="column"><ImagesSection /></div>
             <div class="column"><BaseSection /><NetworkSection /></div>
           </div>
-          <div class="column"><TrainSection /><ResultsSection /><TrySection /><SaveSection /></div>
+          <div class="column-pair second">
+            <div class="column"><TrainSection /></div>
+            <div class="column"><ResultsSection /><TrySection /><SaveSection /></div>
+          </div>
         </div>
       </main>
       <footer class="page-foot">

@@ -46,10 +46,10 @@ export async function attempt<T>(work: Promise<T> | (() => Promise<T>)): Promise
   }
 }
 
-/** An error's message, with a capital and a full stop. */
+/** An error's message, with a capital, unless it begins with a file's or an operation's name, and a full stop. */
 export function asSentence(error: unknown): string {
   const message = (error instanceof Error ? error.message : String(error)).trim() || 'Something failed, and gave no reason';
-  const sentence = message[0].toUpperCase() + message.slice(1);
+  const sentence = /^[a-z]+[ ,]/.test(message) ? message[0].toUpperCase() + message.slice(1) : message;
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 

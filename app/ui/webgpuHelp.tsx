@@ -71,5 +71,5 @@ export function WebGpuHelp({ reason, works }: WebGpuHelpProps) {
 function whatIsWrong(): string {
   if (!isSecureContext) return `Browsers give WebGPU only to pages over https or on localhost; this one is at ${location.origin}. Open it over https, or on localhost.`;
   if (!('gpu' in navigator)) return 'This browser does not offer WebGPU (navigator.gpu is missing): it is too old, or it is switched off.';
-  return 'The browser offers WebGPU but gives it no GPU: switch graphics acceleration on in its settings, bring the graphics driver up to date, and start it again. In Chrome and Edge, chrome://gpu tells more; in Firefox, about:support.';
+  return 'Switch graphics acceleration on in its settings, bring the graphics driver up to date, and start it again. In Chrome and Edge, chrome://gpu tells more; in Firefox, about:support.';
 }

@@ -75,8 +75,14 @@ async function findAdapter({ prefer, dawnOptions = [] }: OpenGpuOptions): Promis
   throw new DeviceError(
     prefer === 'hardware' && software
       ? `only a software adapter was found (${software.info.description}); install a driver for the GPU, or drop the preference for hardware`
-      : "no WebGPU adapter was found; install a GPU driver with Vulkan, Metal or Direct3D 12, or a software one ('graft doctor' shows the command)",
+      : inNode()
+        ? "no WebGPU adapter was found; install a GPU driver with Vulkan, Metal or Direct3D 12, or a software one ('graft doctor' shows the command)"
+        : 'no WebGPU adapter was found: the browser has WebGPU, but gives no GPU to it',
   );
+}
+
+function inNode(): boolean {
+  return typeof process !== 'undefined' && Boolean(process.versions?.node);
 }
 
 /** Dawn's instances by options. Kept for ever: an instance that is collected takes its devices along. */
@@ -84,7 +90,7 @@ const instances = new Map<string, GPU>();
 
 async function entryPoint(dawnOptions: readonly string[]): Promise<GPU> {
   if (typeof navigator !== 'undefined' && navigator.gpu) return navigator.gpu;
-  if (typeof process === 'undefined' || !process.versions?.node) {
+  if (!inNode()) {
     throw new DeviceError('this browser has no WebGPU; use a current Chrome, Edge, Safari or Firefox over https or localhost');
   }
   const key = dawnOptions.join(' ');

@@ -30,5 +30,5 @@ function Kept() {
   const { usedBytes, quotaBytes, problem } = state.storage.value;
   if (session.value.kind === 'opening') return <span class="quiet" role="status">Opening the project…</span>;
   if (usedBytes === null || usedBytes < WORTH_SAYING || problem !== null) return null;
-  return <span class="quiet number" title={quotaBytes === null ? undefined : `The browser allows up to ${formatBytes(quotaBytes)}`}>{formatBytes(usedBytes)} kept in this browser</span>;
+  return <span class="project-kept quiet number" title={quotaBytes === null ? undefined : `The browser allows up to ${formatBytes(quotaBytes)}`}>{formatBytes(usedBytes)} kept in this browser</span>;
 }

@@ -34,7 +34,7 @@ export function Choices({ blocked }: ChoicesProps) {
       {kind === 'shipped' && (
         <div class="row">
           <button type="button" class="button primary" disabled={blocked !== null} onClick={() => choose({ kind: 'shipped' })}>Use the glyph base</button>
-          <span class="quiet">5.8 MB, 64 x 64 pixels, 2.8 million parameters</span>
+          <span class="quiet">5.8 MB, 64 x 64 pixels, 2.9 million parameters</span>
         </div>
       )}
       {kind === 'published' && <Published blocked={blocked} choose={choose} />}
