@@ -67,6 +67,7 @@ export class BaseLoader {
 
 async function opened(base: Base, gpu: Gpu): Promise<{ loaded: Classifier; info: BaseInfo }> {
   const loaded = await base.open(gpu);
+  loaded.network.eval();
   const blocks = describeNetwork(loaded.network, loaded.preprocessing.cropSize);
   const { training: _training, ...card } = loaded.card();
   return { loaded, info: { title: base.title, card, parameters: blocks.reduce((sum, { parameters }) => sum + parameters, 0), blocks, notes: loaded.notes } };

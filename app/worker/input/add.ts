@@ -1,6 +1,6 @@
 /** Files on their way into the project: archives opened, names sorted out, every picture looked at once. */
 import { compareCodePoints } from '../../../src/data/dataset';
-import type { AddReport, AddingState, ClassInfo, ImageInfo, IncomingFile, Skipped } from '../../shared/protocol';
+import type { AddReport, AddingState, ClassInfo, ImageId, ImageInfo, IncomingFile, Skipped } from '../../shared/protocol';
 import { checkedName, classById, classByName, tidyName, withImages } from '../project/classes';
 import type { Project } from '../project/project';
 import { MAX_ENTRY_BYTES, isArchive, openArchive } from './archive';
@@ -72,6 +72,7 @@ class Adding {
   readonly #duplicates: string[] = [];
   /** Checked and kept, not yet listed. */
   #ready: { label: string | undefined; image: ImageInfo }[] = [];
+  readonly #listed = new Set<ImageId>();
   #added = 0;
   #told = 0;
 
@@ -96,6 +97,7 @@ class Adding {
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, work));
       this.#list();
+      this.#order(files);
     } finally {
       this.#tell(null);
     }
@@ -143,11 +145,23 @@ class Adding {
         target = { id: nextClass++, name: checkedName(classes, tidyName(label ?? '') || 'Pictures'), images: [] };
         classes = [...classes, target];
       }
-      // In the order of their names, whichever was decoded first.
-      const images = group.map(({ image }) => image).sort((a, b) => compareCodePoints(a.name, b.name));
+      const images = group.map(({ image }) => image);
       classes = withImages(classes, target.id, images);
+      for (const { id } of images) this.#listed.add(id);
       this.#added += images.length;
     }
     this.#project.update({ classes, nextClass });
+  }
+
+  /** Those that were added stand in the order in which they were given, whichever was decoded first. */
+  #order(files: readonly Labelled<Candidate>[]): void {
+    if (this.#listed.size < 2) return;
+    const places = new Map(files.map(({ path }, i) => [path, i]));
+    const place = ({ name }: ImageInfo): number => places.get(name) ?? 0;
+    const classes = this.#project.record.classes.map((one) => {
+      const fresh = one.images.filter(({ id }) => this.#listed.has(id)).sort((a, b) => place(a) - place(b));
+      return fresh.length < 2 ? one : { ...one, images: [...one.images.filter(({ id }) => !this.#listed.has(id)), ...fresh] };
+    });
+    this.#project.update({ classes });
   }
 }

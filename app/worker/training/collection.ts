@@ -24,7 +24,8 @@ export function collectionOf(classes: readonly ClassInfo[], pictures: Pictures, 
 
 /** The pictures of classes, or those of them that are wanted. */
 export function datasetOf(classes: readonly ClassInfo[], pictures: Pictures, wanted: (image: ImageInfo) => boolean = () => true): Dataset {
-  const items = classes.flatMap(({ images }, label) => images.filter(wanted).map(({ id }): Item => ({ name: id, label, hash: id })));
+  // Ordered by what they hold: the same pictures give the same run, in whatever order they came.
+  const items = classes.flatMap(({ images }, label) => images.filter(wanted).map(({ id }): Item => ({ name: id, label, hash: id })).sort((a, b) => (a.hash < b.hash ? -1 : 1)));
   return createDataset(classes.map(({ name }) => name), items, async ({ name }, preprocessing, augment) => preprocess(await decoded(pictures, name), preprocessing, augment));
 }
 

@@ -1,0 +1,366 @@
+/**
+ * The studio's worker, asked through the page as the page asks it: pictures in and out of storage, runs that are broken
+ * off by a reload or a lost device and end the same, several tabs, a full disk, and published weights.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { zipSync } from 'fflate';
+import type { HTTPRequest, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AddReport, ClassInfo, InterruptedRun, LiveRun, RunState, StudioApi, StudioState } from '../app/shared/protocol';
+import { serializeSafetensors } from '../src/weights/safetensors';
+import { seededStateDict } from '../src/weights/seeded';
+import { browserPath, openApp, type OpenedApp } from './support/appPage';
+
+/** In the page: what app/studio/session.ts leaves there for tests. */
+declare const graft: {
+  readonly studio: StudioApi;
+  readonly state: { readonly [K in keyof StudioState]: { readonly value: StudioState[K] } };
+};
+
+if (browserPath === null) console.warn('appWorker.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
+
+type Sent = readonly { readonly path: string; readonly base64: string }[];
+
+const sample = (label: string, i: number): Uint8Array => readFileSync(`sample/train/${label}/${String(i).padStart(2, '0')}.png`);
+const sent = (path: string, bytes: Uint8Array | string): Sent[number] => ({ path, base64: Buffer.from(bytes).toString('base64') });
+const [LABELS, EACH] = [['psi', 'ya'], 6] as const;
+const folder = LABELS.flatMap((label) => Array.from({ length: EACH }, (_, i) => sent(`letters/${label}/${i + 1}.png`, sample(label, i + 1))));
+
+/** A ResNet-18 too small to be of use, so that a run takes seconds. */
+function weights(width: number, classes: number): Uint8Array {
+  const shapes = new Map<string, readonly number[]>();
+  const norm = (name: string, n: number): void => {
+    for (const part of ['weight', 'bias', 'running_mean', 'running_var']) shapes.set(`${name}.${part}`, [n]);
+  };
+  const conv = (name: string, normName: string, [out, into, size]: readonly number[]): void => {
+    shapes.set(`${name}.weight`, [out, into, size, size]);
+    norm(normName, out);
+  };
+  conv('conv1', 'bn1', [width, 3, 7]);
+  for (let stage = 1; stage <= 4; stage++) {
+    const out = width * 2 ** (stage - 1);
+    for (const block of [0, 1]) {
+      const into = stage > 1 && block === 0 ? out / 2 : out;
+      const name = `layer${stage}.${block}`;
+      conv(`${name}.conv1`, `${name}.bn1`, [out, into, 3]);
+      conv(`${name}.conv2`, `${name}.bn2`, [out, out, 3]);
+      if (into !== out) conv(`${name}.downsample.0`, `${name}.downsample.1`, [out, into, 1]);
+    }
+  }
+  shapes.set('fc.weight', [classes, 8 * width]).set('fc.bias', [classes]);
+  return serializeSafetensors(seededStateDict(shapes, 7), { metadata: { format: 'pt' } });
+}
+
+const card = {
+  format: 'graft-model-1', architecture: 'resnet18', width: 4, classes: ['a', 'b', 'c'], base: null,
+  preprocessing: { resizeSize: 32, cropSize: 32, interpolation: 'bilinear', mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
+};
+const SETTINGS = { plan: 'layer4.1', epochs: 6, batchSize: 4, seed: 3 } as const;
+
+async function ready(page: Page): Promise<Page> {
+  await page.waitForFunction('globalThis.graft !== undefined && graft.state.project.value.id !== "" && graft.state.device.value.kind === "ready"', { timeout: 60_000 });
+  return page;
+}
+
+function read<K extends keyof StudioState>(page: Page, slice: K): Promise<StudioState[K]> {
+  return page.evaluate((name: string) => graft.state[name as 'run'].value as unknown, slice) as Promise<StudioState[K]>;
+}
+
+function add(page: Page, files: Sent, classId: number | null): Promise<AddReport> {
+  return page.evaluate(async (list, id) => graft.studio.addFiles(list.map(({ path, base64 }) => ({ path, blob: new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]) })), id), files, classId);
+}
+
+/** What a call is refused with. */
+function refusal(page: Page, call: string): Promise<string> {
+  return page.evaluate(`graft.studio.${call}.then(() => 'nothing', (error) => error.message)`) as Promise<string>;
+}
+
+const counts = (classes: readonly ClassInfo[]): Record<string, number> => Object.fromEntries(classes.map(({ name, images }) => [name, images.length]));
+
+async function chooseDropped(page: Page, files: Sent): Promise<StudioState['base']> {
+  await page.evaluate(async (list) => graft.studio.chooseBase({ kind: 'files', files: list.map(({ path, base64 }) => new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], path)) }), files);
+  return read(page, 'base');
+}
+
+const until = (page: Page, condition: string): Promise<unknown> => page.waitForFunction(`(() => { const run = graft.state.run.value; return ${condition}; })()`, { timeout: 60_000, polling: 20 });
+
+/** Resolves when a run goes on. */
+async function begin(page: Page): Promise<void> {
+  const refused = await page.evaluate(() => Promise.race([
+    graft.studio.train().then(() => '', (error: Error) => error.message),
+    new Promise<string>((resolve) => {
+      const timer = setInterval(() => {
+        if (graft.state.run.value.kind !== 'running') return;
+        clearInterval(timer);
+        resolve('');
+      }, 10);
+    }),
+  ]));
+  expect(refused).toBe('');
+}
+
+/** Starts a run and pauses it in the middle of an epoch. */
+async function trainUntil(page: Page, epoch: number): Promise<void> {
+  await begin(page);
+  await until(page, `run.kind !== 'running' || run.phase === 'training' && run.epoch >= ${epoch}`);
+  await page.evaluate(() => graft.studio.pause());
+}
+
+async function ended(page: Page): Promise<Extract<RunState, { kind: 'ended' }>> {
+  await until(page, "run.kind !== 'running'");
+  const run = await read(page, 'run');
+  if (run.kind !== 'ended') throw new Error(`the run is ${run.kind}: ${JSON.stringify(run)}`);
+  return run;
+}
+
+/** What two runs of the same bits have in common: all but times. */
+function bits({ result, validation, classes }: Extract<RunState, { kind: 'ended' }>): unknown {
+  return { history: result.history.map(({ seconds: _seconds, ...rest }) => rest), best: result.bestEpoch, ended: result.ended, validation, classes };
+}
+
+describe.skipIf(browserPath === null)('the studio\'s worker', () => {
+  let app: OpenedApp;
+  let page: Page;
+  let unbroken: unknown;
+
+  beforeAll(async () => {
+    app = await openApp();
+    page = await ready(await app.open());
+  }, 120_000);
+  afterAll(async () => {
+    await app?.close();
+  });
+
+  it('adds pictures by their folders, and says what it leaves out and why', async () => {
+    const broken = sample('xi', 1).slice(0, 200);
+    const report = await add(page, [
+      ...folder, sent('letters/psi/again.png', sample('psi', 1)), sent('letters/psi/broken.png', broken), sent('letters/ya/empty.png', ''),
+      sent('letters/ya/notes.txt', 'hello'), sent('letters/ya/.DS_Store', 'x'), sent('letters/xi/photo.heic', 'x'),
+    ], null);
+    expect(report.added).toBe(2 * EACH);
+    expect(report.duplicates).toEqual(['letters/psi/again.png']);
+    expect(Object.fromEntries(report.skipped.map(({ name, reason }) => [name, reason]))).toEqual({
+      'letters/psi/broken.png': expect.stringContaining('begins as a PNG') as string,
+      'letters/ya/empty.png': expect.stringContaining('0 bytes') as string,
+      'letters/ya/notes.txt': expect.stringContaining('.txt') as string,
+      'letters/xi/photo.heic': expect.stringContaining('JPEG') as string,
+    });
+    const classes = await read(page, 'classes');
+    expect(counts(classes)).toEqual({ psi: EACH, ya: EACH });
+    expect(classes[0].images[0]).toEqual({ id: createHash('sha256').update(sample('psi', 1)).digest('hex'), name: 'letters/psi/1.png' });
+    const size = await page.evaluate(async (id) => (await createImageBitmap(await graft.studio.thumbnail(id))).width, classes[0].images[0].id);
+    expect(size).toBeGreaterThan(0);
+  });
+
+  it('opens archives, whatever is in them', async () => {
+    const png = (label: string, i: number): [Uint8Array, { level: 0 }] => [sample(label, i), { level: 0 }];
+    const zip = zipSync({
+      'all/train/xi/a.png': png('xi', 1), 'all/train/zeta/../../../b.png': png('zeta', 1), 'all/test/xi/c.png': png('xi', 2),
+      '__MACOSX/all/._a.png': [new Uint8Array(10), {}], 'all/.hidden/x.png': png('xi', 3), 'all/val/zeta/bad.png': [new TextEncoder().encode('no picture'), {}],
+    });
+    const report = await add(page, [sent('more.zip', zip), sent('cut.zip', zip.slice(0, zip.length / 2)), sent('psi/inner.zip', zipSync({ 'p7.png': sample('psi', 7) }))], null);
+    expect(report.added).toBe(4);
+    expect(report.skipped.map(({ name }) => name).sort()).toEqual(['all/val/zeta/bad.png', 'cut.zip']);
+    const classes = await read(page, 'classes');
+    expect(counts(classes)).toEqual({ psi: EACH, ya: EACH, inner: 1, xi: 2, zeta: 1 });
+    expect(classes.find(({ name }) => name === 'xi')?.images.map(({ name, part }) => [name, part])).toEqual([['all/train/xi/a.png', undefined], ['all/test/xi/c.png', 'test']]);
+    // Of a kilobyte it says that it unpacks to a gigabyte.
+    const bomb = zipSync({ 'a/bomb.png': new Uint8Array(2 ** 20) });
+    new DataView(bomb.buffer).setUint32(Buffer.from(bomb).indexOf('PK\x01\x02', 0, 'latin1') + 24, 2 ** 30, true);
+    expect(await add(page, [sent('bomb.zip', bomb)], null)).toMatchObject({ added: 0, skipped: [{ name: 'bomb.zip', reason: expect.stringContaining('claims 1073741824 bytes') as string }] });
+  });
+
+  it('changes classes, and refuses what makes no sense', async () => {
+    const [psi, ya, inner, xi, zeta] = await read(page, 'classes');
+    await page.evaluate(async (ids, to) => graft.studio.moveImages(ids, to), inner.images.map(({ id }) => id), ya.id);
+    await page.evaluate(async (ids) => graft.studio.removeImages(ids), [...inner.images, ...zeta.images].map(({ id }) => id));
+    for (const { id } of [inner, xi, zeta]) await page.evaluate((one) => graft.studio.removeClass(one), id);
+    expect(counts(await read(page, 'classes'))).toEqual({ psi: EACH, ya: EACH });
+    expect(await refusal(page, `renameClass(${psi.id}, ' YA ')`)).toContain("called 'ya' already");
+    await page.evaluate((id) => graft.studio.renameClass(id, ' Psi\n'), psi.id);
+    expect((await read(page, 'classes')).map(({ id, name }) => [id, name])).toEqual([[psi.id, 'Psi'], [ya.id, 'ya']]);
+    expect(await refusal(page, 'setSettings({ batchSize: 0 })')).toContain('batchSize');
+    expect(await refusal(page, 'train()')).toContain('base');
+    expect(await refusal(page, 'pause()')).toContain('No training');
+    expect(await refusal(page, "classify(new Blob(['x']))")).toMatch(/decode/);
+  });
+
+  it('takes a dropped base by what is in it', async () => {
+    expect(await chooseDropped(page, [sent('broken.pth', 'no weights at all')])).toMatchObject({ kind: 'failed', message: expect.stringContaining('broken.pth') as string });
+    const state = await chooseDropped(page, [sent('tiny.safetensors', weights(4, 3)), sent('model.json', JSON.stringify(card))]);
+    expect(state).toMatchObject({ kind: 'ready', info: { title: 'tiny.safetensors', card: { architecture: 'resnet18', width: 4, classes: ['a', 'b', 'c'] } } });
+    await page.evaluate((settings) => graft.studio.setSettings(settings), SETTINGS);
+    const [head, full] = await page.evaluate(() => graft.studio.planCosts(['head', 'full']));
+    expect(head.trainedParameters).toBe(2 * (32 + 1));
+    expect(full.memoryBytes).toBeGreaterThan(head.memoryBytes);
+  });
+
+  it('trains, rests in a pause, and can be used meanwhile', async () => {
+    await trainUntil(page, 3);
+    const before = await read(page, 'run') as LiveRun;
+    const [{ images: [{ id }] }] = await read(page, 'classes');
+    const answer = await page.evaluate(async (one) => graft.studio.classify(await graft.studio.thumbnail(one)), id);
+    expect(answer.top.map(({ name }) => name).sort()).toEqual(['Psi', 'ya']);
+    expect(answer.top[0].probability + answer.top[1].probability).toBeCloseTo(1, 5);
+    expect(await read(page, 'run')).toMatchObject({ paused: true, done: before.done });
+    expect(await refusal(page, 'train()')).toContain('already');
+    expect(await refusal(page, "chooseBase({ kind: 'shipped' })")).toContain('stop it first');
+    await page.evaluate(() => graft.studio.resume());
+    const run = await ended(page);
+    unbroken = bits(run);
+    expect(run.result.history).toHaveLength(SETTINGS.epochs);
+    expect(run.result.history[5].trainLoss).toBeLessThan(run.result.history[0].trainLoss);
+    const ids = (await read(page, 'classes')).flatMap(({ images }) => images.map((image) => image.id));
+    expect(run.validation?.predictions.every(({ name }) => ids.includes(name))).toBe(true);
+    expect(await read(page, 'usable')).toBe(true);
+  }, 90_000);
+
+  it('goes on after a reload, to the same result', async () => {
+    await trainUntil(page, 3);
+    await page.reload();
+    await ready(page);
+    const broken = await read(page, 'run') as InterruptedRun;
+    expect(broken).toMatchObject({ kind: 'interrupted', epochs: SETTINGS.epochs, anew: null });
+    expect(broken.epoch).toBeGreaterThanOrEqual(2);
+    expect(broken.curve.length).toBeGreaterThan(0);
+    expect(await read(page, 'settings')).toMatchObject(SETTINGS);
+    await page.evaluate(() => graft.studio.setSettings({ epochs: 5 }));
+    expect(await read(page, 'run')).toMatchObject({ anew: expect.stringContaining('The settings were changed') as string });
+    await page.evaluate(() => graft.studio.setSettings({ epochs: 6 }));
+    await page.waitForFunction("graft.state.base.value.kind === 'ready'");
+    await page.evaluate(() => graft.studio.train());
+    expect(bits(await ended(page))).toEqual(unbroken);
+  }, 90_000);
+
+  it('goes on after a lost device, to the same result', async () => {
+    await trainUntil(page, 4);
+    await page.evaluate(() => graft.studio.loseDevice());
+    await page.evaluate(() => graft.studio.resume());
+    const run = await ended(page);
+    expect(bits(run)).toEqual(unbroken);
+    expect(run.notes.join(' ')).toMatch(/lost/);
+    // And when nothing goes on, the model comes back by itself.
+    await page.evaluate(() => graft.studio.loseDevice());
+    const answer = await page.evaluate(async (one) => graft.studio.classify(await graft.studio.thumbnail(one)), (await read(page, 'classes'))[0].images[0].id);
+    expect(answer.top).toHaveLength(2);
+  }, 90_000);
+
+  it('stops with the best epoch so far, and keeps the last model where there is none', async () => {
+    await begin(page);
+    await page.evaluate(() => graft.studio.stop());
+    expect(bits(await ended(page))).toEqual(unbroken);
+    await trainUntil(page, 3);
+    await page.evaluate(() => graft.studio.stop());
+    const { result } = await ended(page);
+    expect(result.ended).toBe('interrupted');
+    expect(result.bestEpoch).toBeGreaterThan(0);
+  }, 90_000);
+
+  it('writes a project into one file and opens it again', async () => {
+    const before = { project: await read(page, 'project'), classes: await read(page, 'classes'), run: await read(page, 'run') };
+    await page.evaluate(() => graft.studio.renameClass(graft.state.classes.value[1].id, 'Ya'));
+    for (const [bytes, reason] of [['no archive', 'no exported project'], [zipSync({ 'a.png': sample('ya', 1) }), 'project.json']] as const) {
+      expect(await refusal(page, `importProject(new Blob([Uint8Array.from(${JSON.stringify([...Buffer.from(bytes)])})]))`)).toContain(reason);
+    }
+    const damaged = await page.evaluate(async () => {
+      const blob = await graft.studio.exportProject();
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      (globalThis as { kept?: Blob }).kept = blob;
+      bytes[bytes.indexOf(0x89) + 100] ^= 1; // in the first picture
+      return graft.studio.importProject(new Blob([bytes])).then(() => 'nothing', (error: Error) => error.message);
+    });
+    expect(damaged).toContain('not the one that was exported');
+    expect(await read(page, 'project')).toEqual(before.project);
+    await page.evaluate(() => graft.studio.importProject((globalThis as { kept?: Blob }).kept as Blob));
+    expect((await read(page, 'project')).id).not.toBe(before.project.id);
+    expect(counts(await read(page, 'classes'))).toEqual({ Psi: EACH, Ya: EACH });
+    const run = await read(page, 'run') as Extract<RunState, { kind: 'ended' }>;
+    expect(run.classes).toEqual(['Psi', 'Ya']);
+    expect(run.validation).toEqual((before.run as typeof run).validation);
+    const { top } = await page.evaluate(async (one) => graft.studio.classify(await graft.studio.thumbnail(one)), before.classes[1].images[0].id);
+    expect(top.map(({ name }) => name).sort()).toEqual(['Psi', 'Ya']);
+    expect((await read(page, 'projects')).filter(({ images }) => images === 2 * EACH)).toHaveLength(2);
+  }, 60_000);
+
+  it('leaves a project to the tab that has it open', async () => {
+    const mine = (await read(page, 'project')).id;
+    const other = await ready(await app.open());
+    const theirs = (await read(other, 'project')).id;
+    expect(theirs).not.toBe(mine);
+    expect((await read(other, 'projects')).find(({ id }) => id === mine)).toMatchObject({ elsewhere: true });
+    expect(await refusal(other, `openProject('${mine}')`)).toContain('another tab');
+    expect(await refusal(other, `deleteProject('${mine}')`)).toContain('another tab');
+    await other.evaluate(() => graft.studio.newProject());
+    const [here, there] = await Promise.all([add(page, [sent('x/1.png', sample('zhe', 1))], null), add(other, [sent('x/1.png', sample('zhe', 1))], null)]);
+    expect([here.added, there.added]).toEqual([1, 1]);
+    await page.evaluate(() => graft.studio.newProject());
+    await other.waitForFunction((id: string) => graft.state.projects.value.some((one) => one.id === id && !one.elsewhere), {}, mine);
+    await other.evaluate((id) => graft.studio.openProject(id), mine);
+    expect(counts(await read(other, 'classes'))).toEqual({ Psi: EACH, Ya: EACH, x: 1 });
+    await other.close();
+  }, 60_000);
+
+  it('explains a full disk, and loses nothing', async () => {
+    await page.evaluate(() => graft.studio.newProject());
+    await add(page, folder.slice(0, EACH), null);
+    await page.evaluate(() => graft.studio.renameProject('Full'));
+    await page.waitForFunction("graft.state.projects.value.some(({ name, images }) => name === 'Full' && images === 6)");
+    const session = await page.createCDPSession();
+    await session.send('Storage.overrideQuotaForOrigin', { origin: app.origin, quotaSize: 1000 });
+    expect((await add(page, folder.slice(EACH), null)).added).toBe(EACH);
+    await page.waitForFunction('graft.state.storage.value.problem !== null');
+    expect((await read(page, 'storage')).problem).toMatch(/Not kept: pictures.*no more storage.*unharmed/);
+    const size = await page.evaluate(async (id) => (await graft.studio.thumbnail(id)).size, (await read(page, 'classes'))[1].images[0].id);
+    expect(size).toBeGreaterThan(0);
+    await session.send('Storage.overrideQuotaForOrigin', { origin: app.origin });
+    await page.evaluate(() => graft.studio.renameProject('Room again'));
+    await page.waitForFunction("graft.state.storage.value.problem === null && graft.state.projects.value.some(({ name, images }) => name === 'Room again' && images === 12)");
+    await page.reload();
+    await ready(page);
+    expect(await read(page, 'project')).toMatchObject({ name: 'Room again' });
+    expect(counts(await read(page, 'classes'))).toEqual({ psi: EACH, ya: EACH });
+  }, 60_000);
+
+  it('downloads published weights once, and only the right ones', async () => {
+    const file = weights(4, 1000);
+    const hash = createHash('sha256').update(file).digest('hex').slice(0, 8);
+    let wrong = true;
+    let downloads = 0;
+    /** The table of published weights, with this file in the place of another. */
+    const answer = async (request: HTTPRequest): Promise<void> => {
+      if (request.url().startsWith('https://download.pytorch.org/')) {
+        downloads++;
+        const body = wrong ? Buffer.from('<!doctype html>') : Buffer.from(file);
+        await request.respond({ status: 200, contentType: 'application/octet-stream', headers: { 'Access-Control-Allow-Origin': '*' }, body });
+      } else if (/\/assets\/.*\.js$/.test(request.url())) {
+        const script = await (await fetch(request.url())).text();
+        await request.respond({ status: 200, contentType: 'text/javascript', body: script.replaceAll('resnet18-f37072fd.pth', 'resnet18-f37072fd.safetensors').replace(/(sha256_prefix\\?"\s*:\s*\\?")f37072fd/g, `$1${hash}`) });
+      } else await request.continue();
+    };
+    const tab = await app.browser.newPage();
+    await tab.setRequestInterception(true);
+    tab.on('request', (request) => void answer(request));
+    await tab.goto(`${app.origin}/`);
+    await ready(tab);
+    const choose = async (): Promise<StudioState['base']> => {
+      await tab.evaluate(() => graft.studio.chooseBase({ kind: 'published', name: 'resnet18-f37072fd' }));
+      return read(tab, 'base');
+    };
+    expect(await choose()).toMatchObject({ kind: 'failed', message: expect.stringContaining(`not ${hash}`) as string });
+    wrong = false;
+    const state = await choose();
+    expect(state).toMatchObject({ kind: 'ready', info: { title: 'ResNet18_Weights.IMAGENET1K_V1', card: { base: 'resnet18-f37072fd', preprocessing: { cropSize: 224 } } } });
+    expect(state.kind === 'ready' && state.info.card.classes?.[0]).toBe('tench');
+    const before = downloads;
+    await tab.evaluate(() => graft.studio.chooseBase({ kind: 'shipped' }));
+    wrong = true; // whoever asks again is told
+    expect(await choose()).toMatchObject({ kind: 'ready' });
+    expect(downloads).toBe(before);
+    await tab.close();
+  }, 60_000);
+
+  it('raised no complaint on the way', () => {
+    expect(app.complaints.filter((text) => !/Failed to load resource/.test(text))).toEqual([]);
+  });
+});
