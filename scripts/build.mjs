@@ -2,10 +2,16 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { finishTypes } from './finishTypes.mjs';
+import { npmCommand } from './setup/packages.mjs';
 import { run, SetupError, tail } from './setup/run.mjs';
 
 const SOURCES = ['src', 'shaders', 'weights', 'package.json', 'vite.config.ts', 'scripts/minified.ts', 'tsconfig.build.json'];
-const APP_SOURCES = ['app', 'src', 'shaders', 'weights', 'sample', 'test/fixtures', 'package.json'];
+const PEERS = 'bench/peers';
+const PEERS_INSTALLED = `${PEERS}/node_modules/.package-lock.json`;
+const APP_SOURCES = [
+  'app', 'src', 'shaders', 'weights', 'sample', 'test/fixtures', 'package.json', 'bench/lib', 'bench/browser', `${PEERS}/browser`, `${PEERS}/package-lock.json`, PEERS_INSTALLED,
+  ...['tfjsKernels', 'tfjsModel', 'jaxKernels', 'jaxModel', 'ortEngine'].map((name) => `${PEERS}/${name}.mjs`),
+];
 const BUNDLES = ['index.js', 'node.js', 'cli.js', 'imageWorker.js', 'graft.min.js'];
 const TYPES = ['types/index.d.ts', 'types/node/index.d.ts'];
 
@@ -45,8 +51,18 @@ export function appIsFresh(root) {
 /** Builds the web app as far as it is out of date. Throws `SetupError`. */
 export async function buildApp(root, { log = console.log } = {}) {
   if (appIsFresh(root)) return;
+  await installPeers(root, log);
   log('Building dist-app/.');
   await tool(root, 'vite/bin/vite.js', ['build', '--config', join('app', 'vite.config.ts'), '--logLevel', 'warn']);
+}
+
+/** The engines that the bench page times beside Graft, where they are missing or others than the lock names. The page does without. */
+async function installPeers(root, log) {
+  if (isFresh(root, [PEERS_INSTALLED], [`${PEERS}/package-lock.json`])) return;
+  log('Downloading the engines of the bench page (tfjs, jax-js, onnxruntime-web).');
+  const { command, args, shell } = npmCommand();
+  const { status, output } = await run(command, [...args, 'ci', '--prefix', PEERS, '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--fetch-retries=1', '--fetch-timeout=30000'], { cwd: root, shell });
+  if (status !== 0) log(`They could not be downloaded, so the page is built without them:\n${tail(output, 3)}`);
 }
 
 async function tool(root, path, args) {

@@ -88,7 +88,7 @@ async function models(list, names, context) {
   const { options, plan, progress, onSection, over = () => false } = context;
   const results = [];
   for (const item of list) {
-    if (over()) break;
+    if (results.length > 0 && over()) break;
     progress(`${item.id}: starting`);
     const failed = {};
     const wanted = options.engines ? names : names.filter((name) => !item.without?.includes(name));
@@ -108,7 +108,7 @@ const SUITES = {
     const failed = {};
     const engines = await startAll(names, 'kernels', { unchecked: Boolean(options.unchecked) }, failed, context);
     const onRow = (section) => onSection({ ...section, failed });
-    const section = await kernelSuite(plan.kernels, engines, { rounds: plan.rounds, sampleMs: options.sample, budgetMs: 1000 * options.budget, progress, onRow, ...(over && { over }) });
+    const section = await kernelSuite(plan.kernels, engines, { rounds: plan.rounds, sampleMs: options.sample, budgetMs: 1000 * options.budget, progress, onRow, ...(over && { over }), ...(options.ceilingMs && { ceilingMs: options.ceilingMs }) });
     return { ...section, failed };
   },
 

@@ -37,19 +37,19 @@ export function rotated(list, by) {
 /**
  * Kernels. `engines`: handles with `name` and `ask`; the first one measures the ceilings. `sampleMs`: least length of a
  * sample. An engine that fails at a case or disagrees with the reference gets no time there, and the reason is kept.
- * `onRow` gets the section so far; no new row is begun once `over()` is true.
+ * `onRow` gets the section so far; after the first, no row is begun once `over()` is true.
  */
-export async function kernelSuite(cases, engines, { rounds, sampleMs, budgetMs, progress, onRow = () => undefined, over = () => false }) {
+export async function kernelSuite(cases, engines, { rounds, sampleMs, ceilingMs = 3 * sampleMs, budgetMs, progress, onRow = () => undefined, over = () => false }) {
   const ceilings = { fma: [], copy: [] };
   const measureCeilings = async () => {
     progress('ceilings');
-    const { fma, copy } = await engines[0].ask('ceilings', { least: 3 * sampleMs });
+    const { fma, copy } = await engines[0].ask('ceilings', { least: ceilingMs });
     ceilings.fma.push(rounded(fma));
     ceilings.copy.push(rounded(copy));
   };
   const rows = [];
   for (const [i, item] of cases.entries()) {
-    if (over()) break;
+    if (i > 0 && over()) break;
     if (i % ROWS_PER_CEILING === 0) await measureCeilings();
     rows.push(await kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress: (text) => progress(`${i + 1} of ${cases.length}: ${item.id}: ${text}`) }));
     onRow({ ceilings, rows });
@@ -89,14 +89,14 @@ async function kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress }
 
 /**
  * One model: its workloads over engines that have loaded it. An engine whose outputs differ from the first one's gets no
- * times, and `failed` says so. `onRow` gets the result so far; no new workload is begun once `over()` is true.
+ * times, and `failed` says so. `onRow` gets the result so far; after the first, no workload is begun once `over()` is true.
  */
 export async function modelSuite(item, engines, { rounds, budgetMs, progress, onRow = () => undefined, over = () => false }) {
   const failed = {};
   const result = { ...item, checks: [], rows: {}, memory: {}, failed };
   const agreeing = engines.filter((engine) => noted(failed, engine, () => result.checks.push(...compareLogits([engines[0], engine]))));
-  for (const workload of item.workloads) {
-    if (over()) break;
+  for (const [i, workload] of item.workloads.entries()) {
+    if (i > 0 && over()) break;
     const able = agreeing.filter(({ workloads }) => workloads.includes(workload));
     const row = { first: {}, ms: {}, jsMs: {}, failed: {} };
     const losses = {};

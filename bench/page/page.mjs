@@ -48,9 +48,9 @@ function machine(name, { sections }, torch, chart) {
   return `<header class="machine"><h2 class="adapter">${escape(adapter?.description || name)}${adapter?.software ? ' <span class="tag">software</span>' : ''}</h2>${factList(facts[0], adapter, torch, commits)}${adapter?.software ? '<p class="note">A software adapter runs kernels on the processor: these figures compare engines, they say nothing about a GPU.</p>' : ''}</header>${body.join('\n')}`;
 }
 
-function factList({ system, node, versions, date, features }, adapter, torch, commits) {
+function factList({ system, node, browser, versions, date, features }, adapter, torch, commits) {
   const list = [
-    ['machine', system], ['adapter', [adapter?.vendor, adapter?.architecture].filter(Boolean).join(', ')], ['Node', node],
+    ['machine', system], ['adapter', [adapter?.vendor, adapter?.architecture].filter(Boolean).join(', ')], ['Node', node], ['browser', browser],
     ['commit', [...commits].map((commit) => commit?.slice(0, 10) ?? 'unknown').join(', ')], ['date', date.slice(0, 10)],
     ['versions', Object.entries(versions).map(([key, value]) => `${key} ${value}`).join(', ')],
     ...(features ? [['features', features.join(', ')]] : []),
@@ -60,7 +60,8 @@ function factList({ system, node, versions, date, features }, adapter, torch, co
 }
 
 function footnote({ load, processors, commit, uncommittedChanges, filesNewerThanBuild }, showCommit) {
-  const notes = [`load ${load.start.toFixed(1)} before, ${load.end.toFixed(1)} after, ${processors} processors`];
+  // A browser does not tell the load.
+  const notes = [`${load ? `load ${load.start.toFixed(1)} before, ${load.end.toFixed(1)} after, ` : ''}${processors} processors`];
   if (showCommit) notes.push(`commit ${commit?.slice(0, 10)}`);
   if (uncommittedChanges) notes.push('with changes that are not committed');
   if (filesNewerThanBuild > 0) notes.push(`${filesNewerThanBuild} source files newer than the build`);

@@ -169,6 +169,6 @@ export function memorySection({ rows }, chart) {
   const bars = rows.flatMap(({ id, engines }) => Object.entries(engines).map(([engine, { allocated }]) => ({ row: id, engine, value: allocated / 2 ** 20, text: megabytes(allocated) })));
   const marks = rows.map(({ id, floor }) => ({ row: id, value: floor.total / 2 ** 20 }));
   const cells = rows.flatMap(({ id, floor, engines }) => Object.entries(engines).map(([name, { allocated, rss }]) =>
-    [`${escape(id)}<small>${escape(title(name))}</small>`, megabytes(allocated), megabytes(floor.total), `${(allocated / floor.total).toFixed(2)}`, `${megabytes(floor.weights)} + 1.2 × ${megabytes(floor.activations[0] + floor.activations[1])} + ${megabytes(floor.head)}`, megabytes(rss)]));
+    [`${escape(id)}<small>${escape(title(name))}</small>`, megabytes(allocated), megabytes(floor.total), `${(allocated / floor.total).toFixed(2)}`, `${megabytes(floor.weights)} + 1.2 × ${megabytes(floor.activations[0] + floor.activations[1])} + ${megabytes(floor.head)}`, rss === undefined ? '–' : megabytes(rss)]));
   return `${legend(ordered(new Set(bars.map(({ engine }) => engine))), 'the mark: weights, 1.2 times the two largest activations, the head’s state', 'MB on the device')}${chart((size) => groupedBars(size.document, { bars, marks, ...size }))}${table(['', 'allocated', 'the mark', 'share', 'weights + activations + head', 'process (RSS)'], cells)}`;
 }
