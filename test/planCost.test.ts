@@ -31,6 +31,15 @@ describe('describeNetwork', () => {
     network.dispose();
   });
 
+  it('knows of images so small that one place is left, in training mode, and leaves that mode', () => {
+    const classifier = stripesClassifier(gpu);
+    classifier.network.train();
+    const before = flags(classifier);
+    expect(describeNetwork(classifier.network, 16).at(-2)?.output).toEqual([1, 1, 32]);
+    expect(flags(classifier)).toEqual(before);
+    classifier.dispose();
+  });
+
   it('names what blocks are made of', () => {
     const titles = (name: ArchitectureName): string[] => {
       const network = createModel(gpu, name, { initialise: false });

@@ -1,9 +1,10 @@
-/** The map of images: layouts that keep what is near near, the same each time; and maps enlarged to a picture's size. */
+/** The map of images: layouts that keep what is near near, the same each time. And Grad-CAM's maps as the studio shows them. */
 import { describe, expect, it } from 'vitest';
+import { tellingStage } from '../app/worker/analysis';
 import { enlarge } from '../app/worker/enlarge';
 import { principalComponents } from '../app/worker/pca';
 import { project } from '../app/worker/projection';
-import { Random } from '../src/index';
+import { IMAGENET_PREPROCESSING, Random, openGpu, randomClassifier } from '../src/index';
 
 /** Points around two centres far apart, in turns. */
 function twoClusters(count: number, length = 64): Float32Array[] {
@@ -79,6 +80,15 @@ describe('principalComponents', () => {
   it('gives zeros where there are no more directions', () => {
     expect(principalComponents([Float32Array.of(1, 2), Float32Array.of(3, 4)], 2).map((point) => point[1])).toEqual([0, 0]);
     expect(principalComponents([], 2)).toEqual([]);
+  });
+});
+
+describe('tellingStage', () => {
+  it.each([[224, 'layer4'], [128, 'layer3'], [64, 'layer2'], [32, 'layer1'], [16, 'layer1']] as const)('of pictures of %i pixels is %s', async (size, stage) => {
+    const gpu = await openGpu();
+    const classifier = randomClassifier(gpu, 'resnet18', ['a', 'b'], { width: 4, preprocessing: { ...IMAGENET_PREPROCESSING, resizeSize: size, cropSize: size } });
+    expect(tellingStage(classifier)).toBe(stage);
+    gpu.destroy();
   });
 });
 

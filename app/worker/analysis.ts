@@ -1,13 +1,15 @@
 /** What the studio shows of a network's workings: where it looked in a picture, and which pictures it takes for alike. */
 import {
-  DataError, decodeBlob, embed, gradCam, preprocess, view, type Classifier, type Dataset, type EmbedOptions, type Pixels,
+  DataError, decodeBlob, describeNetwork, embed, gradCam, preprocess, view,
+  type Classifier, type Dataset, type EmbedOptions, type Pixels, type StageName,
 } from '../../src/index';
 import type { CamResult, EmbeddingMap } from '../shared/protocol';
 import { enlarge } from './enlarge';
 import { project } from './projection';
 
 /**
- * Grad-CAM of one picture: for the class of that name, or for the most likely one. The map is enlarged to the square that
+ * Grad-CAM of one picture: for the class of that name, or for the most likely one, at the last stage that still tells
+ * places apart. The map is enlarged to the square that
  * the network saw, which is the picture given back. Call it between two steps of a run, not in the middle of one.
  * @throws DataError for a class that the classifier does not have; ImageError for a picture that cannot be decoded.
  */
@@ -16,7 +18,7 @@ export async function explain(classifier: Classifier, picture: Blob | Pixels, cl
   const classIndex = className === undefined ? undefined : classes.indexOf(className);
   if (classIndex === -1) throw new DataError(`this model has no class called '${className}'; it knows ${classes.join(', ')}`);
   const pixels = picture instanceof Blob ? await decodeBlob(picture, picture instanceof File ? picture.name : 'the picture') : picture;
-  const found = await gradCam(classifier, preprocess(pixels, preprocessing), classIndex === undefined ? {} : { classIndex });
+  const found = await gradCam(classifier, preprocess(pixels, preprocessing), { layer: tellingStage(classifier), ...(classIndex !== undefined && { classIndex }) });
   const size = preprocessing.cropSize;
   return {
     name: classes[found.classIndex],
@@ -40,6 +42,17 @@ export async function mapImages(
   const { items, features } = await embed(classifier, dataset, options);
   const { method, points } = await project(features, options.signal);
   return { method, points: items.map(({ hash, label }, i) => ({ id: hash, classId: classIds[label], x: points[i][0], y: points[i][1] })) };
+}
+
+/** Cells along a side of a map that tells something: what a ResNet's last stage has of pictures of 224 pixels. */
+const CELLS = 7;
+
+/** The last stage with a map of so many cells: of small pictures the last one leaves 2 x 2, which say nothing of where. */
+export function tellingStage({ network, precision, preprocessing: { cropSize } }: Classifier): StageName {
+  if (precision === 'float16') return 'layer4'; // no gradient flows back through what is kept in f16
+  const stages: readonly StageName[] = ['layer1', 'layer2', 'layer3', 'layer4'];
+  const sides = new Map(describeNetwork(network, cropSize).map(({ stage, output: [side] }) => [stage, side]));
+  return stages.findLast((stage) => (sides.get(stage) ?? 0) >= CELLS) ?? 'layer1';
 }
 
 function bitmapOf({ width, height, data }: Pixels): Promise<ImageBitmap> {

@@ -6,6 +6,7 @@ import { Conv2d } from '../layers/conv2d';
 import type { Module } from '../layers/module';
 import type { ResNet } from '../models/resnet';
 import { Tensor } from '../tensor';
+import { unchanged } from './unchanged';
 
 /** One part of a network. */
 export interface NetworkPart {
@@ -29,7 +30,8 @@ export interface NetworkPart {
 export function describeNetwork(network: ResNet, size: number): readonly NetworkPart[] {
   if (!Number.isInteger(size) || size < 1) throw new UsageError(`describeNetwork: size must be a whole number of pixels of at least 1, got ${size}`);
   const { gpu } = network;
-  return gpu.rehearse(() => noGrad(() => {
+  return unchanged(network, () => gpu.rehearse(() => noGrad(() => {
+    network.eval(); // in training mode one value a channel cannot be normalised
     let y = network.forwardTo('stem', Tensor.empty(gpu, [1, size, size, 3]));
     const parts: NetworkPart[] = [];
     for (const [name, modules] of network.parts()) {
@@ -41,7 +43,7 @@ export function describeNetwork(network: ResNet, size: number): readonly Network
     }
     const classes = network.numClasses;
     return [...parts, { name: 'head', stage: 'head', title: `Mean over places; fully connected, ${classes} classes`, parameters: countOf([network.fc]), output: [1, 1, classes] }];
-  }));
+  })));
 }
 
 /** `3 x 3 and 3 x 3 convolutions, stride 2`. The convolution of a shortcut whose shape changes is not named. */
