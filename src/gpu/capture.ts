@@ -2,7 +2,7 @@
  * A traced function made ready to run again and again: memory planned, pipelines compiled, bind groups made, parameters
  * uploaded. A replay is three calls a dispatch, in one compute pass.
  */
-import { DeviceError, UsageError } from '../errors';
+import { DeviceError, OutOfMemoryError, UsageError } from '../errors';
 import type { Arena, Lease } from './arena';
 import type { BufferPool, Storage } from './buffers';
 import type { ErrorLog } from './errorLog';
@@ -180,6 +180,41 @@ export class Replay {
     this.#engine.recorder.flush(); // a destroyed buffer may not be in what is submitted
     this.#lease.release();
     for (const { buffer, bytes } of this.#owned) this.#engine.pool.unreserve(buffer, bytes);
+  }
+}
+
+/**
+ * Makes a traced function ready to run. Where memory is missing, once more after what lies unused was given back.
+ * @throws OutOfMemoryError when there is too little even so.
+ */
+export async function makeReady(engine: Engine, { trace, outputs }: { trace: Trace; outputs: ReadonlySet<Storage> }): Promise<Replay> {
+  const { device, pipelines, recorder, pool, log } = engine;
+  const planned = planTrace(trace, outputs);
+  await pipelines.compile(planned.commands.flatMap((command) => (command.kind === 'dispatch' ? [command.kernel] : [])));
+  // What has no memory yet gets it here, and has nothing in it that could be lost.
+  const fresh = [...outputs, ...trace.outside().all.filter((storage) => !storage.made)];
+  for (let retried = false; ; retried = true) {
+    log.assertAlive();
+    device.pushErrorScope('validation');
+    let replay: Replay | undefined;
+    try {
+      try {
+        replay = new Replay(engine, trace, outputs, planned);
+      } finally {
+        log.watch(device.popErrorScope(), 'capturing');
+      }
+      await log.throwAll();
+      return replay;
+    } catch (error) {
+      replay?.forget();
+      if (replay === undefined || retried || !(error instanceof OutOfMemoryError)) {
+        for (const storage of outputs) storage.release();
+        throw error;
+      }
+      for (const storage of fresh) storage.vacate();
+      recorder.flush();
+      pool.trim();
+    }
   }
 }
 

@@ -5,11 +5,11 @@
  * WebGPU orders dispatches of a pass by the buffers they share, so recording order is execution order.
  * What WebGPU reports asynchronously (validation, out of memory, a lost device) is thrown by the next `sync` or `read`.
  */
-import { DeviceError, DeviceLostError, OutOfMemoryError } from '../errors';
+import { DeviceError, DeviceLostError } from '../errors';
 import type { AdapterFacts } from './adapter';
 import { Arena } from './arena';
 import { BufferPool, Storage, type MemoryReport } from './buffers';
-import { Replay, planTrace, type Engine } from './capture';
+import { makeReady, type Engine, type Replay } from './capture';
 import { Choices } from './choices';
 import { ErrorLog } from './errorLog';
 import type { Kernel } from './kernel';
@@ -225,34 +225,8 @@ export class Gpu {
   }
 
   /** Makes a traced function ready to run. Most code wants `capture` of src/tensor.ts. @throws DeviceError when there is no memory for it. */
-  async prepare({ trace, outputs }: { trace: Trace; outputs: ReadonlySet<Storage> }): Promise<Replay> {
-    const planned = planTrace(trace, outputs);
-    await this.#pipelines.compile(planned.commands.flatMap((command) => (command.kind === 'dispatch' ? [command.kernel] : [])));
-    // What has no memory yet gets it here, and has nothing in it that could be lost.
-    const fresh = [...outputs, ...trace.outside().all.filter((storage) => !storage.made)];
-    for (let retried = false; ; retried = true) {
-      this.#log.assertAlive();
-      this.device.pushErrorScope('validation');
-      let replay: Replay | undefined;
-      try {
-        try {
-          replay = new Replay(this.#engine, trace, outputs, planned);
-        } finally {
-          this.#log.watch(this.device.popErrorScope(), 'capturing');
-        }
-        await this.#log.throwAll();
-        return replay;
-      } catch (error) {
-        replay?.forget();
-        const again = replay !== undefined && error instanceof OutOfMemoryError && !retried;
-        if (!again) {
-          for (const storage of outputs) storage.release();
-          throw error;
-        }
-        for (const storage of fresh) storage.vacate();
-        this.trim(); // what lies unused may be what was missing
-      }
-    }
+  prepare(traced: { trace: Trace; outputs: ReadonlySet<Storage> }): Promise<Replay> {
+    return makeReady(this.#engine, traced);
   }
 
   /** True inside `precompile` and `capture`: nothing that is computed now has a value, so nothing of it may be kept. */
