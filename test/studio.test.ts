@@ -1,5 +1,5 @@
 /** The studio as a person uses it, in a real browser: by what can be seen and pressed on the page. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unzipSync, zipSync } from 'fflate';
@@ -17,15 +17,16 @@ const picture = (label: string, number: number, part = 'train'): Uint8Array => r
 
 describe.skipIf(browserPath === null)('the studio', () => {
   const folder = mkdtempSync(join(tmpdir(), 'graft-studio-'));
-  const profile = join(folder, 'profile');
+  const downloads = join(folder, 'downloads');
   let app: OpenedApp;
   let page: Page;
 
   beforeAll(async () => {
-    app = await openApp({ launch: { userDataDir: profile } });
+    mkdirSync(downloads);
+    app = await openApp();
     page = await app.open();
     const cdp = await app.browser.target().createCDPSession();
-    await cdp.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder, eventsEnabled: true });
+    await cdp.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads, eventsEnabled: true });
   });
   afterAll(async () => {
     await app?.close();
@@ -60,11 +61,11 @@ describe.skipIf(browserPath === null)('the studio', () => {
   };
   const downloaded = async (name: RegExp): Promise<Uint8Array> => {
     for (let i = 0; i < 300; i++) {
-      const found = readdirSync(folder).find((entry) => name.test(entry) && !entry.endsWith('.crdownload'));
-      if (found) return readFileSync(join(folder, found));
+      const found = readdirSync(downloads).find((entry) => name.test(entry) && !entry.endsWith('.crdownload'));
+      if (found) return readFileSync(join(downloads, found));
       await new Promise((resolve) => { setTimeout(resolve, 100); });
     }
-    throw new Error(`no download called ${name}; there are ${readdirSync(folder).join(', ')}`);
+    throw new Error(`no download called ${name}; there are ${readdirSync(downloads).join(', ')}`);
   };
 
   it('greets, and says what is missing before anything can be trained', async () => {
@@ -129,7 +130,6 @@ describe.skipIf(browserPath === null)('the studio', () => {
     const files = unzipSync(await downloaded(/\.zip$/));
     const names = Object.keys(files);
     const model = join(folder, 'model');
-    const { mkdirSync } = await import('node:fs');
     mkdirSync(model);
     for (const wanted of ['model.safetensors', 'model.json']) {
       const name = names.find((entry) => entry.endsWith(wanted));
