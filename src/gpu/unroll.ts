@@ -4,33 +4,43 @@
  * tile is ten times as fast. The variable becomes a constant of each copy's block, so the body stays as it is written.
  */
 
-/** Turns of a loop that is written out, and characters that it may grow to. */
-const [MOST_TURNS, MOST_TEXT] = [64, 400_000];
+/**
+ * Turns of a loop that is written out, and places of it where memory is read or written, which take the compiler its
+ * time: a register tile's sums are far below, the writing of a whole tile at the end of a kernel is above.
+ */
+const [MOST_TURNS, MOST_ACCESSES] = [64, 16];
 
 /** `for (var i = A; i < B; i++) {` or with `i += C`. */
 const HEAD = /\bfor\s*\(\s*var\s+(\w+)\s*=\s*([^;{}]+);\s*(\w+)\s*<\s*([^;{}]+);\s*(\w+)\s*(?:\+\+|\+=\s*([^){}]+))\s*\)\s*\{/;
 
 type Constants = ReadonlyMap<string, number>;
 
+interface Shader {
+  /** Finds where it reads or writes memory: a binding or workgroup memory, or a function that does. */
+  readonly memory: RegExp | null;
+  /** Names of arrays that functions declare. */
+  readonly arrays: ReadonlySet<string>;
+}
+
 /** The same shader with its short loops between constant bounds written out. A loop that is left early stays as it is. */
 export function unroll(source: string): string {
   const code = source.replace(/\/\/[^\n]*/g, '');
-  return unrollIn(code, constantsOf(code));
+  return unrollIn(code, constantsOf(code), { memory: memoryOf(code), arrays: new Set([...code.matchAll(/\bvar\s+(\w+)\s*:\s*array</g)].map(([, name]) => name)) });
 }
 
-function unrollIn(code: string, constants: Constants): string {
+function unrollIn(code: string, constants: Constants, shader: Shader): string {
   const head = HEAD.exec(code);
   if (head === null) return code;
   const opens = head.index + head[0].length;
   const closes = endOfBlock(code, opens);
-  return code.slice(0, head.index) + writtenOut(head, code.slice(opens, closes), constants) + unrollIn(code.slice(closes + 1), constants);
+  return code.slice(0, head.index) + writtenOut(head, code.slice(opens, closes), constants, shader) + unrollIn(code.slice(closes + 1), constants, shader);
 }
 
 /** One loop; where it cannot be written out itself, with its inner loops written out. */
-function writtenOut([head, name, from, compared, to, stepped, by = '1u']: RegExpExecArray, body: string, outer: Constants): string {
+function writtenOut([head, name, from, compared, to, stepped, by = '1u']: RegExpExecArray, body: string, outer: Constants, shader: Shader): string {
   // What the body declares hides a constant of the same name.
   const constants = new Map([...outer].filter(([each]) => !new RegExp(`\\b(?:const|let|var)\\s+${each}\\b`).test(body)));
-  const asIs = (): string => `${head}${unrollIn(body, constants)}}`;
+  const asIs = (): string => `${head}${unrollIn(body, constants, shader)}}`;
   const [first, end, step] = [from, to, by].map((expression) => evaluate(expression, outer));
   if (compared !== name || stepped !== name || first === undefined || end === undefined || step === undefined || step <= 0) return asIs();
   const turns = Math.max(0, Math.ceil((end - first) / step));
@@ -39,9 +49,39 @@ function writtenOut([head, name, from, compared, to, stepped, by = '1u']: RegExp
   const suffix = /\d$/.test(from.trim()) ? 'i' : 'u';
   const blocks = Array.from({ length: turns }, (_, i) => {
     const value = first + i * step;
-    return `{ const ${name} = ${value}${suffix};${unrollIn(body, new Map(constants).set(name, value))}}`;
+    return `{ const ${name} = ${value}${suffix};${unrollIn(body, new Map(constants).set(name, value), shader)}}`;
   }).join('\n');
-  return blocks.length > MOST_TEXT ? asIs() : blocks;
+  const accesses = shader.memory === null ? 0 : [...blocks.matchAll(shader.memory)].length;
+  return accesses > MOST_ACCESSES ? fromCopies(asIs(), body, shader) : blocks;
+}
+
+/**
+ * A loop that stays reads arrays by its variable, which would keep them in memory everywhere: it reads copies instead.
+ * Arrays that it writes, or that are its own, are left.
+ */
+function fromCopies(loop: string, body: string, { arrays }: Shader): string {
+  const copied = new Set<string>();
+  const text = loop.replace(/(?<![.\w])([A-Za-z_]\w*)(?=\[)/g, (name) => {
+    const written = new RegExp(`(?<![.\\w])${name}\\s*\\[[^;]*?[^=!<>]=(?!=)|(?<![.\\w])${name}\\s*=(?!=)|\\bvar\\s+${name}\\b|&\\s*${name}\\b`);
+    if (!arrays.has(name) || body.split(/[;{}]/).some((statement) => written.test(statement.trimStart().startsWith(name) || /\bvar\s|&/.test(statement) ? statement : ''))) return name;
+    copied.add(name);
+    return `${name}_copy`;
+  });
+  return copied.size === 0 ? text : `{ ${[...copied].map((name) => `var ${name}_copy = ${name};`).join(' ')} ${text} }`;
+}
+
+function memoryOf(code: string): RegExp | null {
+  const names = [...code.matchAll(/\bvar<(?:storage|workgroup)[^>]*>\s*(\w+)/g)].map(([, name]) => `${name}\\s*\\[`);
+  if (names.length === 0) return null;
+  const bodies = [...code.matchAll(/\bfn\s+(\w+)[^{]*\{/g)].map((found) => [found[1], code.slice(found.index + found[0].length, endOfBlock(code, found.index + found[0].length))] as const);
+  const pattern = (): RegExp => new RegExp(`(?<![.\\w])(?:${names.join('|')})`, 'g');
+  // Functions that call such functions, too.
+  for (let known = -1; names.length > known; ) {
+    known = names.length;
+    const found = pattern();
+    for (const [name, body] of bodies) if (!names.includes(`${name}\\s*\\(`) && body.search(found) !== -1) names.push(`${name}\\s*\\(`);
+  }
+  return pattern();
 }
 
 /** Whole numbers among the module's constants. */
