@@ -3,9 +3,12 @@
  * off by a reload or a lost device and end the same, several tabs, a full disk, and published weights.
  */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { zipSync } from 'fflate';
-import type { HTTPRequest, Page } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AddReport, ClassInfo, InterruptedRun, LiveRun, RunState, StudioApi, StudioState } from '../app/shared/protocol';
 import { serializeSafetensors } from '../src/weights/safetensors';
@@ -327,21 +330,25 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     const hash = createHash('sha256').update(file).digest('hex').slice(0, 8);
     let wrong = true;
     let downloads = 0;
-    /** The table of published weights, with this file in the place of another. */
-    const answer = async (request: HTTPRequest): Promise<void> => {
-      if (request.url().startsWith('https://download.pytorch.org/')) {
-        downloads++;
-        const body = wrong ? Buffer.from('<!doctype html>') : Buffer.from(file);
-        await request.respond({ status: 200, contentType: 'application/octet-stream', headers: { 'Access-Control-Allow-Origin': '*' }, body });
-      } else if (/\/assets\/.*\.js$/.test(request.url())) {
-        const script = await (await fetch(request.url())).text();
-        await request.respond({ status: 200, contentType: 'text/javascript', body: script.replaceAll('resnet18-f37072fd.pth', 'resnet18-f37072fd.safetensors').replace(/(sha256_prefix\\?"\s*:\s*\\?")f37072fd/g, `$1${hash}`) });
-      } else await request.continue();
+    /** The site, whose table of published weights has this file in the place of another. */
+    const patched = async (path: string): Promise<{ status: number; type: string; body: Uint8Array | string }> => {
+      const response = await fetch(`${app.origin}${path}`);
+      const type = response.headers.get('content-type') ?? '';
+      if (!path.endsWith('.js')) return { status: response.status, type, body: new Uint8Array(await response.arrayBuffer()) };
+      const script = (await response.text()).replaceAll('https://download.pytorch.org/models/resnet18-f37072fd.pth', `${origin}/weights.safetensors`)
+        .replaceAll('resnet18-f37072fd.pth', 'resnet18-f37072fd.safetensors').replace(/(sha256_prefix\\?"\s*:\s*\\?")f37072fd/g, (_, before: string) => `${before}${hash}`);
+      return { status: response.status, type, body: script };
     };
+    const server = createServer((request, response) => {
+      if (request.url === '/weights.safetensors') {
+        downloads++;
+        response.end(wrong ? '<!doctype html>' : file);
+      } else void patched(request.url ?? '/').then(({ status, type, body }) => response.writeHead(status, { 'Content-Type': type }).end(body));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const tab = await app.browser.newPage();
-    await tab.setRequestInterception(true);
-    tab.on('request', (request) => void answer(request));
-    await tab.goto(`${app.origin}/`);
+    await tab.goto(origin);
     await ready(tab);
     const choose = async (): Promise<StudioState['base']> => {
       await tab.evaluate(() => graft.studio.chooseBase({ kind: 'published', name: 'resnet18-f37072fd' }));
@@ -358,6 +365,7 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     expect(await choose()).toMatchObject({ kind: 'ready' });
     expect(downloads).toBe(before);
     await tab.close();
+    server.close();
   }, 60_000);
 
   it('raised no complaint on the way', () => {

@@ -1,6 +1,6 @@
 /** The parts of the worker, put together, and what takes several of them. */
 import { DeviceError, UsageError } from '../../src/index';
-import type { BaseChoice, CamResult, EmbeddingMap, ImageId, PlanCost } from '../shared/protocol';
+import type { BaseChoice, CamResult, EmbeddingMap, ImageId, MappingState, PlanCost } from '../shared/protocol';
 import { planCosts } from './costs';
 import { BaseLoader } from './engine/baseLoader';
 import { Engine } from './engine/engine';
@@ -112,7 +112,7 @@ export class Workshop {
     const learnt = trainedClasses(classes);
     const names = learnt.length >= 2 ? learnt.map(({ name }) => name) : ['one', 'another'];
     const images = countsOf(learnt, settings.validationFraction);
-    return this.models.useBaseFor(names, async (classifier) => planCosts(classifier, plans, settings, images, await this.speeds.of(classifier)));
+    return this.models.useShapeFor(names, async (classifier) => planCosts(classifier, plans, settings, images, await this.speeds.of(classifier)));
   }
 
   async gradCam(picture: ImageId | Blob, className?: string): Promise<CamResult> {
@@ -126,9 +126,10 @@ export class Workshop {
     const classes = project.record.classes.filter(({ images }) => images.length > 0);
     if (classes.length === 0) throw new UsageError('There are no pictures to map yet; add some first.');
     const files = new RunFiles(project);
+    const onProgress = (mapping: MappingState): void => this.#state.set({ mapping });
     return this.models.useAny(async (classifier) => (await import('./analysis')).mapImages(classifier, datasetOf(classes, project.pictures), {
-      classIds: classes.map(({ id }) => id), features: files.features(),
-    }));
+      classIds: classes.map(({ id }) => id), features: files.features(), onProgress,
+    })).finally(() => this.#state.set({ mapping: null }));
   }
 
   /** What exports need, in a turn of its own. */

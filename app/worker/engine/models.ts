@@ -16,7 +16,8 @@ export class Models {
   readonly #turns: Turns;
   /** `otherLayer`: its last layer is not the base's own any more. */
   #base: { readonly base: Base; loaded?: Classifier; otherLayer?: boolean } | undefined;
-  #trained: { files: ModelFiles; loaded?: Classifier } | undefined;
+  /** `of`: the base that it was trained from in this session. */
+  #trained: { readonly files: ModelFiles; readonly of?: Base; loaded?: Classifier } | undefined;
   /** What a run trains, once it has finished an epoch: it is used between the run's steps. */
   live: Classifier | undefined;
 
@@ -44,15 +45,15 @@ export class Models {
 
   setTrained(files: ModelFiles | undefined, loaded?: Classifier): void {
     if (this.#trained?.loaded !== loaded) this.#trained?.loaded?.dispose();
-    this.#trained = files && { files, ...(loaded && { loaded }) };
+    this.#trained = files && { files, ...(loaded && { loaded, of: this.base }) };
   }
 
   /** Its classes are called otherwise. */
   renameTrained(card: ModelCard): void {
     if (!this.#trained) return;
-    const { files, loaded } = this.#trained;
+    const { files, loaded, of } = this.#trained;
     const { classes, base } = card;
-    this.#trained = { files: { ...files, card }, ...(loaded && { loaded: new Classifier(loaded.network, { classes, preprocessing: loaded.preprocessing, base, notes: loaded.notes }) }) };
+    this.#trained = { files: { ...files, card }, ...(of && { of }), ...(loaded && { loaded: new Classifier(loaded.network, { classes, preprocessing: loaded.preprocessing, base, notes: loaded.notes }) }) };
   }
 
   /** The base on the device, for the caller to change and to dispose of. For use within a turn. */
@@ -83,9 +84,16 @@ export class Models {
     return this.#patiently(async () => work(this.usable ? this.live ?? await this.#trainedNow() : await this.#baseNow()));
   }
 
-  /** The same with the base, whatever was trained, and with a last layer for these classes. */
-  useBaseFor<T>(classes: readonly string[], work: (classifier: Classifier) => Promise<T>): Promise<T> {
+  /**
+   * The same with a network of the base's shape and a last layer for so many classes, whatever its weights, and with no
+   * other on the device: as a run will find it.
+   */
+  useShapeFor<T>(classes: readonly string[], work: (classifier: Classifier) => Promise<T>): Promise<T> {
     return this.#patiently(async () => {
+      const held = this.#trained;
+      // After a run the base is what was trained: it need not be loaded again to be looked at.
+      if (held?.loaded && this.#base && held.of === this.#base.base && !this.#base.loaded && held.loaded.gpu === await this.#engine.gpu() && held.loaded.classes.length === classes.length && held.loaded.precision === 'float32') return work(held.loaded);
+      this.rest();
       const classifier = await this.#baseNow();
       if (this.#base && !same(classifier.classes, classes)) this.#base.otherLayer = true;
       classifier.setClasses(classes);

@@ -1,5 +1,5 @@
 /** A training run from start to end: on the base, with what the project says, kept as it goes, taken up where it broke off. */
-import { Classifier, TrainingError, UsageError, fineTuneWithRecovery, type ImageCollection, type Recovered } from '../../../src/index';
+import { Classifier, TrainingError, UsageError, evaluate, fineTuneWithRecovery, type Evaluation, type ImageCollection, type Recovered } from '../../../src/index';
 import type { RunState, Settings } from '../../shared/protocol';
 import type { Engine } from '../engine/engine';
 import type { Models } from '../engine/models';
@@ -226,11 +226,13 @@ export class Training {
       return previous.kind === 'ended' ? { ...previous, notes: [...previous.notes, 'A later run was stopped before its first epoch; this is the one before it.'] } : { kind: 'idle' };
     }
     const names = currentNames(going);
-    const { validation, ...rest } = result;
-    const run: EndedRun = { kind: 'ended', result: rest, validation, classes: names, curve, notes };
     const model = new Classifier(classifier.network, { classes: names, preprocessing: classifier.preprocessing, base: classifier.base, notes: classifier.notes });
-    const saved = await model.toFiles(trainingFacts(result));
-    const kept = { weights: new Blob([saved['model.safetensors']]), card: model.card(trainingFacts(result)) };
+    const { validation: judged, ...rest } = result;
+    const validation = judged ?? await this.#judge(going, model);
+    const run: EndedRun = { kind: 'ended', result: rest, validation, classes: names, curve, notes };
+    const facts = trainingFacts({ ...result, validation });
+    const saved = await model.toFiles(facts);
+    const kept = { weights: new Blob([saved['model.safetensors']]), card: model.card(facts) };
     models.setTrained(kept, model);
     const record = { run, classes: going.classes };
     outcome.ended(record);
@@ -238,6 +240,17 @@ export class Training {
     // A guess for next time, no part of the result.
     await speeds.learn(model, optionsOf(going.settings), result).catch(() => undefined);
     return run;
+  }
+
+  /**
+   * The held-out pictures, judged by the model that is kept: a run that went on from its snapshot and was stopped before a
+   * better epoch has none. Null where there are none, or where it fails: no reason to lose the model.
+   */
+  async #judge({ data, live, settings }: Going, model: Classifier): Promise<Evaluation | null> {
+    if (data.validation.items.length === 0) return null;
+    live.set({ phase: 'finishing' });
+    // Classes may have been renamed since the run began; their order is the same.
+    return evaluate(model, { ...data.validation, classes: model.classes }, { batchSize: settings.batchSize }).catch(() => null);
   }
 
   #record({ inputs, live, classes }: Going): RunRecord {
