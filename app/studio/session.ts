@@ -21,6 +21,7 @@ export const state: Signals = {
   storage: signal({ usedBytes: null, quotaBytes: null, problem: null }),
   classes: signal([]),
   adding: signal(null),
+  mapping: signal(null),
   base: signal({ kind: 'none' }),
   settings: signal(DEFAULT_SETTINGS),
   run: signal({ kind: 'idle' }),
