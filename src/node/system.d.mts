@@ -47,4 +47,5 @@ export function adapterRoute(system: System, aptEntries?: readonly AptEntry[]): 
 export function browserRoute(system: System): Route;
 export function browserCandidates(platform?: string, env?: Environment): string[];
 export function findBrowser(platform?: string, env?: Environment): string | null;
+export function browserFlags(platform?: string): string[];
 export function findSwiftshader(browser?: string | null): string | null;

@@ -159,6 +159,12 @@ export function findBrowser(platform = process.platform, env = process.env) {
   return null;
 }
 
+/** Chromium's flags for WebGPU on its own software adapter. Elsewhere than on Linux the machine's own adapter is used. */
+export function browserFlags(platform = process.platform) {
+  const software = ['--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--disable-vulkan-surface'];
+  return ['--enable-unsafe-webgpu', ...(platform === 'linux' ? software : [])];
+}
+
 /**
  * SwiftShader's driver file (for `VK_DRIVER_FILES`) that lies beside a Chromium on Linux, or null. It is the second
  * choice of a software adapter: several times slower than Mesa's.
