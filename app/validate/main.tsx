@@ -2,6 +2,7 @@
 import '../ui/base.css';
 import './validate.css';
 import { render } from 'preact';
+import { findAdapter } from '../bench/adapter';
 import { DropZone } from '../ui/drop';
 import { DownloadIcon, PlayIcon, StopIcon } from '../ui/icons';
 import { DeviceChip, Header } from '../ui/header';
@@ -14,7 +15,7 @@ import { adapter, announcement, counts, missing, notes, progress, saveJson, stop
 import { VerdictList } from './verdictList';
 
 // A browser without WebGPU is told before anybody drops a file.
-if (!(navigator as { readonly gpu?: GPU }).gpu) missing.value = isSecureContext ? 'This browser has no WebGPU, or it is switched off.' : 'WebGPU works only on pages that come over https, or from this machine (localhost).';
+void findAdapter().then((found) => { if ('missing' in found && adapter.value === null) missing.value = found.missing; });
 
 function App() {
   const busy = progress.value !== null;

@@ -18,8 +18,8 @@ async function openKernels() {
     first: { features: [...gpu.device.features].sort() },
     openKernel: kernelsOf(gpu, KERNELS),
     actions: {
-      async ceilings({ least }) {
-        ceilings ??= await openCeilings(gpu.device, () => gpu.device.queue.onSubmittedWorkDone());
+      async ceilings({ least, brief }) {
+        ceilings ??= await openCeilings(gpu.device, () => gpu.device.queue.onSubmittedWorkDone(), { brief });
         return { fma: await ceilings.fma(least), copy: await ceilings.copy(least) };
       },
     },

@@ -65,7 +65,7 @@ export async function runBench({ suites, engines, size, software, own, rounds, o
     const names = engines.filter((name) => DEFAULT_ENGINES[suite].includes(name));
     try {
       const section = await runSuite(suite, {
-        host, notes, plan, options: { engines: names, sample: 40, budget: size === 'quick' ? 2 : 5, ...(size === 'quick' && { ceilingMs: 10 }) },
+        host, notes, plan, options: { engines: names, sample: 40, budget: size === 'quick' ? 2 : 5, ...((size === 'quick' || software) && { brief: true }) },
         progress: (text) => onProgress(suite, text), onSection: (part) => onSection(suite, part), over: () => performance.now() > until,
       });
       if (section !== null) onSection(suite, section);

@@ -14,8 +14,8 @@ export async function open({ unchecked }) {
     first: { features: [...gpu.device.features].sort() },
     openKernel: kernelsOf(gpu, api),
     actions: {
-      async ceilings({ least }) {
-        ceilings ??= await openCeilings(gpu.device, () => patiently(gpu.device.queue.onSubmittedWorkDone()));
+      async ceilings({ least, brief }) {
+        ceilings ??= await openCeilings(gpu.device, () => patiently(gpu.device.queue.onSubmittedWorkDone()), { brief });
         return { fma: await ceilings.fma(least), copy: await ceilings.copy(least) };
       },
     },

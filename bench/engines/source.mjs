@@ -34,7 +34,7 @@ let loading;
 
 function sources() {
   loading ??= import('vite').then(async ({ createServer }) => {
-    const server = await createServer({ root: ROOT, configFile: false, logLevel: 'error', server: { middlewareMode: true, hmr: false, ws: false, watch: null }, appType: 'custom', optimizeDeps: { noDiscovery: true } });
+    const server = await createServer({ root: ROOT, configFile: false, logLevel: 'error', server: { middlewareMode: true, hmr: false, ws: false, watch: null }, appType: 'custom', optimizeDeps: { noDiscovery: true }, oxc: { target: 'es2022' } });
     return (path) => server.ssrLoadModule(path);
   });
   return loading;

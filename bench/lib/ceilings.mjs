@@ -15,14 +15,17 @@ const COPY_BYTES = [4 * 2 ** 20, 64 * 2 ** 20];
 /** Floats an invocation copies at a time, and workgroups, each with a share that lies together; null: one invocation an element. */
 const COPY_FORMS = [[1, null], [4, null], [4, 64], [4, 1024]];
 
-/** `sync` waits for the queue. Resolves to functions that take one sample each: GFLOP/s and GB/s. */
-export async function openCeilings(device, sync) {
+/**
+ * `sync` waits for the queue. Resolves to functions that take one sample each: GFLOP/s and GB/s. `brief`: fewer forms, and
+ * no large copies, for where seconds count: a lower bound of the ceilings.
+ */
+export async function openCeilings(device, sync, { brief = false } = {}) {
   const software = /llvmpipe|swiftshader/i.test(device.adapterInfo?.description ?? '');
   const threads = software ? 4096 : 2 ** 19;
   const fmas = [];
-  for (const [type, chains] of FORMS) fmas.push(await openFma(device, type, chains, threads));
+  for (const [type, chains] of brief ? FORMS.slice(1, 4) : FORMS) fmas.push(await openFma(device, type, chains, threads));
   const copies = [];
-  for (const bytes of COPY_BYTES) for (const [width, groups] of COPY_FORMS) copies.push(await openCopy(device, width, groups, bytes));
+  for (const bytes of brief ? COPY_BYTES.slice(0, 1) : COPY_BYTES) for (const [width, groups] of brief ? COPY_FORMS.slice(1, 3) : COPY_FORMS) copies.push(await openCopy(device, width, groups, bytes));
   const best = async (kernels, least) => {
     let speed = 0;
     for (const { run, work } of kernels) {

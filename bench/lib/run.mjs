@@ -108,7 +108,7 @@ const SUITES = {
     const failed = {};
     const engines = await startAll(names, 'kernels', { unchecked: Boolean(options.unchecked) }, failed, context);
     const onRow = (section) => onSection({ ...section, failed });
-    const section = await kernelSuite(plan.kernels, engines, { rounds: plan.rounds, sampleMs: options.sample, budgetMs: 1000 * options.budget, progress, onRow, ...(over && { over }), ...(options.ceilingMs && { ceilingMs: options.ceilingMs }) });
+    const section = await kernelSuite(plan.kernels, engines, { rounds: plan.rounds, sampleMs: options.sample, budgetMs: 1000 * options.budget, progress, onRow, ...(over && { over }), ...(options.brief && { brief: true }) });
     return { ...section, failed };
   },
 

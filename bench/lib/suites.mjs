@@ -37,13 +37,13 @@ export function rotated(list, by) {
 /**
  * Kernels. `engines`: handles with `name` and `ask`; the first one measures the ceilings. `sampleMs`: least length of a
  * sample. An engine that fails at a case or disagrees with the reference gets no time there, and the reason is kept.
- * `onRow` gets the section so far; after the first, no row is begun once `over()` is true.
+ * `brief`: ceilings in a hurry. `onRow` gets the section so far; after the first, no row is begun once `over()` is true.
  */
-export async function kernelSuite(cases, engines, { rounds, sampleMs, ceilingMs = 3 * sampleMs, budgetMs, progress, onRow = () => undefined, over = () => false }) {
+export async function kernelSuite(cases, engines, { rounds, sampleMs, brief = false, budgetMs, progress, onRow = () => undefined, over = () => false }) {
   const ceilings = { fma: [], copy: [] };
   const measureCeilings = async () => {
     progress('ceilings');
-    const { fma, copy } = await engines[0].ask('ceilings', { least: ceilingMs });
+    const { fma, copy } = await engines[0].ask('ceilings', { least: brief ? sampleMs / 4 : 3 * sampleMs, brief });
     ceilings.fma.push(rounded(fma));
     ceilings.copy.push(rounded(copy));
   };
@@ -54,7 +54,7 @@ export async function kernelSuite(cases, engines, { rounds, sampleMs, ceilingMs 
     rows.push(await kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress: (text) => progress(`${i + 1} of ${cases.length}: ${item.id}: ${text}`) }));
     onRow({ ceilings, rows });
   }
-  await measureCeilings();
+  if (rows.length > 1) await measureCeilings();
   return { ceilings, rows, ...(rows.length < cases.length && { planned: cases.length }) };
 }
 

@@ -2,7 +2,7 @@
 import { newProfile, openBrowser, removeProfile } from './site.mjs';
 
 /** By path: the expression that is true once the page can be used. */
-const PAGES = {
+export const PAGES = {
   'index.html': "globalThis.graft?.state.device.value.kind === 'ready' && globalThis.graft.state.project.value.id !== ''",
   'bench.html': "[...document.querySelectorAll('button')].some((one) => one.textContent === 'Run' && !one.disabled)",
   'validate.html': "[...document.querySelectorAll('button')].some((one) => one.textContent.startsWith('Run') && !one.disabled)",
@@ -33,7 +33,7 @@ function weighed(site, requests) {
   return requests.filter((url) => url.startsWith(site.origin)).map((url) => ({ file: new URL(url).pathname.slice(1) || 'index.html', ...site.weigh(url) }));
 }
 
-async function visit(url, profile, usable) {
+export async function visit(url, profile, usable) {
   const { browser, close } = await openBrowser(profile);
   try {
     const page = await browser.newPage();
