@@ -1,6 +1,7 @@
 /** The web app: three pages, a worker, and the files of the repository that they use. `base` is relative, so that any host can serve it from any path. */
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
+import { barerShaders } from '../scripts/minified.ts';
 import { benchPeers } from './plugins/benchPeers.ts';
 import { repositoryFiles } from './plugins/repositoryFiles.ts';
 import { standalonePage } from './plugins/standalonePage.ts';
@@ -12,7 +13,7 @@ export default defineConfig({
   base: './',
   publicDir: false,
   plugins: [repositoryFiles(), standalonePage(), benchPeers()],
-  worker: { format: 'es', plugins: () => [benchPeers()] },
+  worker: { format: 'es', plugins: () => [barerShaders(), benchPeers()] },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     target: 'es2022',

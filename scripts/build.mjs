@@ -9,7 +9,7 @@ const SOURCES = ['src', 'shaders', 'weights', 'package.json', 'vite.config.ts', 
 const PEERS = 'bench/peers';
 const PEERS_INSTALLED = `${PEERS}/node_modules/.package-lock.json`;
 const APP_SOURCES = [
-  'app', 'src', 'shaders', 'weights', 'sample', 'test/fixtures', 'package.json', 'bench/lib', 'bench/browser', `${PEERS}/browser`, `${PEERS}/package-lock.json`, PEERS_INSTALLED,
+  'app', 'src', 'shaders', 'weights', 'sample', 'test/fixtures', 'package.json', 'scripts/minified.ts', 'bench/lib', 'bench/browser', `${PEERS}/browser`, `${PEERS}/package-lock.json`, PEERS_INSTALLED,
   ...['tfjsKernels', 'tfjsModel', 'jaxKernels', 'jaxModel', 'ortEngine'].map((name) => `${PEERS}/${name}.mjs`),
 ];
 const BUNDLES = ['index.js', 'node.js', 'cli.js', 'imageWorker.js', 'graft.min.js'];

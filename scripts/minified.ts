@@ -30,9 +30,11 @@ export function minifiedModule(): Plugin {
   };
 }
 
-function barerShaders(): Plugin {
+/** Shaders as they are sent to browsers. */
+export function barerShaders(): Plugin {
   return {
     name: 'graft-barer-shaders',
+    apply: 'build',
     enforce: 'pre',
     load(id) {
       if (!id.endsWith('.wgsl?raw')) return null;

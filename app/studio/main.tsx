@@ -4,6 +4,9 @@ import { openSession } from './session';
 import { App } from './app';
 
 const root = document.getElementById('app') as HTMLElement;
-root.textContent = ''; // what it says until scripts run
-render(<App />, root);
 void openSession();
+// In a task of its own: the browser starts the worker only when this one has ended.
+setTimeout(() => {
+  root.textContent = ''; // what it says until scripts run
+  render(<App />, root);
+});

@@ -23,7 +23,9 @@ import { Training } from './training/training';
 
 /** Opens storage, the project that was open last, and the device; the device may be still on its way afterwards. */
 export async function openWorkshop(state: StateKeeper): Promise<Workshop> {
-  const shop = new Workshop(state, (await openOpfs()) ?? memoryDisk());
+  const engine = new Engine((device) => state.set({ device }));
+  engine.begin(); // the browser finds a device while files are read
+  const shop = new Workshop(state, engine, (await openOpfs()) ?? memoryDisk());
   await shop.open();
   return shop;
 }
@@ -41,11 +43,11 @@ export class Workshop {
   readonly #turns = new Turns();
   readonly #bases: BaseLoader;
 
-  constructor(state: StateKeeper, disk: Disk) {
+  constructor(state: StateKeeper, engine: Engine, disk: Disk) {
     this.#state = state;
     this.disk = disk;
     this.keeping = new Keeping(disk, (storage) => state.set({ storage }));
-    this.engine = new Engine((device) => state.set({ device }), () => void this.#reopen());
+    this.engine = engine;
     this.speeds = new Speeds(disk);
     this.models = new Models(this.engine, this.#turns);
     this.outcome = new Outcome(this.models, (run) => state.set({ run }));
@@ -60,7 +62,6 @@ export class Workshop {
   }
 
   async open(): Promise<void> {
-    void this.#reopen();
     await this.projects.openLast();
     await this.#arrive();
     await this.keeping.refresh();
@@ -184,10 +185,5 @@ export class Workshop {
     } catch (error) {
       this.keeping.note('the base', error);
     }
-  }
-
-  async #reopen(): Promise<void> {
-    // The state tells of a failure.
-    await this.engine.gpu().catch(() => undefined);
   }
 }

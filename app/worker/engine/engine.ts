@@ -4,14 +4,16 @@ import type { DeviceState } from '../../shared/protocol';
 
 export class Engine {
   readonly #tell: (state: DeviceState) => void;
-  readonly #onLost: () => void;
   #opening: Promise<Gpu> | undefined;
   #current: Gpu | undefined;
 
-  /** `onLost`: the device is gone with all that was on it; nobody destroyed it on purpose through the engine. */
-  constructor(tell: (state: DeviceState) => void, onLost: () => void) {
+  constructor(tell: (state: DeviceState) => void) {
     this.#tell = tell;
-    this.#onLost = onLost;
+  }
+
+  /** Opens it before anyone waits for it. The state tells of a failure. */
+  begin(): void {
+    this.gpu().catch(() => undefined);
   }
 
   /** The device, if one is open now. */
@@ -52,6 +54,6 @@ export class Engine {
     this.#current = undefined;
     this.#opening = undefined;
     this.#tell({ kind: 'lost', message: `The graphics device was lost (${message || 'the browser gives no reason'}); a new one is being taken.` });
-    this.#onLost();
+    this.begin();
   }
 }

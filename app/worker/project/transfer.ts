@@ -1,5 +1,4 @@
 /** A project as one zip file: everything that is kept of it, to open it again here or on another machine. */
-import { Zip, ZipPassThrough } from 'fflate';
 import { DataError, WeightsError, blobSource, openWeights, parseModelCard } from '../../../src/index';
 import { parseCheckpoint } from '../../../src/transfer/checkpoint';
 import { ZipArchive } from '../../../src/weights/zip';
@@ -16,6 +15,7 @@ const MAX_RECORD = 256 * 2 ** 20;
 
 /** Stored, not packed: pictures and weights do not shrink. Read and given on piece by piece. */
 export async function packProject(project: Project): Promise<Blob> {
+  const { Zip, ZipPassThrough } = await import('fflate'); // seldom wanted
   const { record, pictures, disk, folder } = project;
   const parts: Blob[] = [];
   let failure: Error | undefined;
