@@ -1,6 +1,7 @@
 /** The map of images: layouts that keep what is near near, the same each time. And Grad-CAM's maps as the studio shows them. */
 import { describe, expect, it } from 'vitest';
 import { tellingStage } from '../app/worker/analysis';
+import { leastDistance, movedApart } from '../app/worker/apart';
 import { enlarge } from '../app/worker/enlarge';
 import { principalComponents } from '../app/worker/pca';
 import { project } from '../app/worker/projection';
@@ -59,7 +60,24 @@ describe('project', () => {
   it('places equal points, though there is nothing to tell them apart', async () => {
     const { points } = await project(Array.from({ length: 20 }, () => new Float32Array(8).fill(3)));
     expect(points.flat().every(Number.isFinite)).toBe(true);
-    expect((await project(Array.from({ length: 5 }, () => new Float32Array(8)))).points).toEqual(Array(5).fill([0.5, 0.5]));
+    const { points: few } = await project(Array.from({ length: 5 }, () => new Float32Array(8)));
+    expect(few.flat().every((value) => value >= 0 && value <= 1)).toBe(true);
+  });
+
+  it('leaves none behind another: pictures have room at each point, and stay among their own', async () => {
+    const rows = twoClusters(120);
+    const { points } = await project(rows.map((row, i) => (i % 4 === 0 ? rows[0] : row))); // copies, too
+    const nearest = points.map((point, i) => Math.min(...points.map((other, j) => (i === j ? Infinity : distance(point, other)))));
+    expect(Math.min(...nearest)).toBeGreaterThan(0.9 * leastDistance(120));
+    expect(kept(points)).toBeGreaterThan(0.95);
+  });
+
+  it('moves points apart no further than they need, and not those that are apart', () => {
+    expect(movedApart([[0, 0], [0.3, 0], [0.9, 0.9]], 0.2)).toEqual([[0, 0], [0.3, 0], [0.9, 0.9]]);
+    const [a, b] = movedApart([[0.5, 0.5], [0.6, 0.5]], 0.2);
+    expect(distance(a, b)).toBeGreaterThan(0.195);
+    expect(distance(a, b)).toBeLessThanOrEqual(0.2);
+    expect([(a[0] + b[0]) / 2, a[1], b[1]]).toEqual([expect.closeTo(0.55, 12), 0.5, 0.5]);
   });
 
   it('stops when it is told to', async () => {

@@ -163,7 +163,7 @@ describe('words and numbers', () => {
   it('reads well', () => {
     expect([0.045, 3.2, 59.7, 185, 7800].map(duration)).toEqual(['45 ms', '3.2 s', '1 min 00 s', '3 min 05 s', '2 h 10 min']);
     expect([percent(1), percent(0.9999), percent(0.5), percent(0)]).toEqual(['100 %', '99.9 %', '50.0 %', '0.0 %']);
-    expect([count(11181642), counted(1, 'image'), counted(2, 'class'), counted(3, 'copy')]).toEqual(['11,181,642', '1 image', '2 classes', '3 copies']);
+    expect([count(11181642), counted(1, 'image'), counted(2, 'class'), counted(3, 'copy'), counted(2, 'batch'), counted(20, 'epoch')]).toEqual(['11,181,642', '1 image', '2 classes', '3 copies', '2 batches', '20 epochs']);
     expect([bytes(0), bytes(1536), bytes(50 << 20)]).toEqual(['0 bytes', '1.5 KB', '50.0 MB']);
   });
 

@@ -204,6 +204,14 @@ export interface AddingState {
   readonly total: number;
 }
 
+/** A map of the pictures that is being made. */
+export interface MappingState {
+  /** Of `features`: pictures; of `places`: rounds of finding each a place. */
+  readonly doing: 'features' | 'places';
+  readonly done: number;
+  readonly total: number;
+}
+
 /** All that the page shows. The worker sends the slices that changed. */
 export interface StudioState {
   readonly project: { readonly id: string; readonly name: string };
@@ -213,6 +221,8 @@ export interface StudioState {
   readonly classes: readonly ClassInfo[];
   /** Null while none are being added. */
   readonly adding: AddingState | null;
+  /** Null while no map is being made. */
+  readonly mapping: MappingState | null;
   readonly base: BaseState;
   readonly settings: Settings;
   readonly run: RunState;

@@ -3,7 +3,7 @@ import {
   DataError, decodeBlob, describeNetwork, embed, gradCam, preprocess, view,
   type Classifier, type Dataset, type EmbedOptions, type Pixels, type StageName,
 } from '../../src/index';
-import type { CamResult, EmbeddingMap } from '../shared/protocol';
+import type { CamResult, EmbeddingMap, MappingState } from '../shared/protocol';
 import { enlarge } from './enlarge';
 import { project } from './projection';
 
@@ -37,10 +37,10 @@ export async function explain(classifier: Classifier, picture: Blob | Pixels, cl
 export async function mapImages(
   classifier: Classifier,
   dataset: Dataset,
-  { classIds, ...options }: EmbedOptions & { readonly classIds: readonly number[] },
+  { classIds, onProgress, ...options }: Omit<EmbedOptions, 'onProgress'> & { readonly classIds: readonly number[]; readonly onProgress?: (state: MappingState) => void },
 ): Promise<EmbeddingMap> {
-  const { items, features } = await embed(classifier, dataset, options);
-  const { method, points } = await project(features, options.signal);
+  const { items, features } = await embed(classifier, dataset, { ...options, onProgress: (done, total) => onProgress?.({ doing: 'features', done, total }) });
+  const { method, points } = await project(features, options.signal, (done, total) => onProgress?.({ doing: 'places', done, total }));
   return { method, points: items.map(({ hash, label }, i) => ({ id: hash, classId: classIds[label], x: points[i][0], y: points[i][1] })) };
 }
 

@@ -1,5 +1,6 @@
 /** Points of many dimensions laid out in the plane, so that what is near stays near. */
 import { Random } from '../../src/index';
+import { leastDistance, movedApart } from './apart';
 import { principalComponents } from './pca';
 
 export interface Layout {
@@ -13,29 +14,43 @@ export interface Layout {
 const FEW = 15;
 /** Neighbours that a point is to stay near: UMAP's usual number. */
 const NEIGHBOURS = 15;
+/**
+ * How near UMAP lets points come, and over what distance nearness fades. More than usual: the points are pictures, and a
+ * group should have room for its own without growing into the next.
+ */
+const ROOM = { minDist: 1, spread: 1.5 };
 /** Milliseconds of work before others of the worker have their turn. */
 const TURN = 40;
 
 /**
- * UMAP (McInnes et al., 2018), or the two principal components where there are only a few points. Seeded: the same rows
- * give the same layout. @throws DOMException `AbortError` when the signal is aborted.
+ * UMAP (McInnes et al., 2018), or the two principal components where there are only a few points; then those that lie on
+ * one another are moved apart. Seeded: the same rows give the same layout. @throws DOMException `AbortError` when the signal is aborted.
  */
-export async function project(rows: readonly Float32Array[], signal?: AbortSignal): Promise<Layout> {
+export async function project(rows: readonly Float32Array[], signal?: AbortSignal, onProgress?: (done: number, total: number) => void): Promise<Layout> {
   signal?.throwIfAborted();
-  if (rows.length < FEW) return { method: 'PCA', points: fitted(principalComponents(rows, 2)) };
+  if (rows.length < FEW) return { method: 'PCA', points: roomy(principalComponents(rows, 2)) };
   const { UMAP } = await import('umap-js');
   const random = new Random(0);
-  const umap = new UMAP({ nNeighbors: Math.min(NEIGHBOURS, rows.length - 1), minDist: 0.1, random: () => random.next() });
+  const umap = new UMAP({ nNeighbors: Math.min(NEIGHBOURS, rows.length - 1), ...ROOM, random: () => random.next() });
+  onProgress?.(0, 1);
+  await new Promise((resolve) => setTimeout(resolve)); // to be told before the neighbours are looked for, which takes a while
   const epochs = umap.initializeFit(rows.map((row) => Array.from(row)));
   let turn = performance.now();
   for (let epoch = 0; epoch < epochs; epoch++) {
     umap.step();
     if (performance.now() - turn < TURN) continue;
+    onProgress?.(epoch + 1, epochs);
     await new Promise((resolve) => setTimeout(resolve));
     signal?.throwIfAborted();
     turn = performance.now();
   }
-  return { method: 'UMAP', points: fitted(umap.getEmbedding()) };
+  return { method: 'UMAP', points: roomy(umap.getEmbedding()) };
+}
+
+/** In the unit square, no two nearer than their number allows. Fitting brings moved points closer again, so it is done twice. */
+function roomy(points: readonly (readonly number[])[]): [number, number][] {
+  const distance = leastDistance(points.length);
+  return [0, 1].reduce((now) => fitted(movedApart(now, distance)), fitted(points));
 }
 
 /** Moved and scaled into the unit square, the longer side filling it and the shorter one in its middle. */

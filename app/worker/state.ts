@@ -11,6 +11,7 @@ export class StateKeeper {
     storage: { usedBytes: null, quotaBytes: null, problem: null },
     classes: [],
     adding: null,
+    mapping: null,
     base: { kind: 'none' },
     settings: DEFAULT_SETTINGS,
     run: { kind: 'idle' },

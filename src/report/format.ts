@@ -12,9 +12,10 @@ export function count(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** `1 image`, `2 images`, `2 classes`, `2 copies`. */
+/** `1 image`, `2 images`, `2 classes`, `2 copies`, `2 batches`, `2 epochs`. */
 export function counted(value: number, noun: string): string {
-  const plural = /(s|sh|ch|x)$/.test(noun) ? `${noun}es` : /[^aeiou]y$/.test(noun) ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  // After an o, as in epoch, `ch` is a k.
+  const plural = /(s|sh|[^o]ch|x)$/.test(noun) ? `${noun}es` : /[^aeiou]y$/.test(noun) ? `${noun.slice(0, -1)}ies` : `${noun}s`;
   return `${count(value)} ${value === 1 ? noun : plural}`;
 }
 

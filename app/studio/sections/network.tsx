@@ -33,6 +33,7 @@ function Chosen({ info }: { readonly info: BaseInfo }) {
   const first = Math.min(draft ?? firstTrained(blocks, plan), blocks.length - 1);
   useEffect(() => setDraft(null), [plan, info]);
   const locked = lockedBecause();
+  const run = state.run.value;
   const choose = (place: number): void => {
     if (locked !== null || place === first) return;
     setDraft(place);
@@ -47,6 +48,7 @@ function Chosen({ info }: { readonly info: BaseInfo }) {
   return (
     <>
       {locked !== null && <Note>{locked}</Note>}
+      {run.kind === 'interrupted' && <Note>{run.anew ?? 'A run was broken off and can go on under Train. With another choice here, training begins anew.'}</Note>}
       <div class="network-presets"><Choice<Preset>
         legend="How much to train" value={preset} onChange={(value) => choose(firstTrained(blocks, value))}
         options={[
@@ -65,9 +67,7 @@ function Chosen({ info }: { readonly info: BaseInfo }) {
 
 /** Why the plan cannot be changed now, or null. */
 function lockedBecause(): string | null {
-  const { kind } = state.run.value;
-  if (kind === 'running') return 'Locked while training goes on. Stop it to train another part.';
-  if (kind === 'interrupted') return 'Locked by a run that was broken off: continue it under Train, or begin anew.';
+  if (state.run.value.kind === 'running') return 'Locked while training goes on. Stop it to train another part.';
   return null;
 }
 

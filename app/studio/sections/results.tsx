@@ -10,6 +10,7 @@ import { judgedPictures, placesOf, worstMistakes, type EndedRun } from './result
 import { MapPanel } from './results/mapPanel';
 import { Matrix, type Cell } from './results/matrix';
 import { PictureCards } from './results/pictures';
+import { useStages } from './results/stages';
 import './results.css';
 
 /** Cards shown before one asks for more. */
@@ -20,7 +21,7 @@ export function ResultsSection() {
   const judged = run.kind === 'ended' && run.validation !== null && run.validation.count > 0;
   return (
     <Section id="results" title="Results" lead={judged ? `Judged on ${counted(run.validation?.count ?? 0, 'picture')} that training never saw.` : undefined}>
-      {judged ? <Judged run={run} /> : <p class="quiet">{emptyWords(run)}</p>}
+      {judged ? <Judged key={run.result} run={run} /> : <p class="quiet">{emptyWords(run)}</p>}
       <MapPanel />
       <GradCamDialog />
     </Section>
@@ -41,21 +42,22 @@ function Judged({ run }: { readonly run: EndedRun }) {
   const pictures = useMemo(() => judgedPictures(run, placesOf(classes)), [run, classes]);
   const mistakes = useMemo(() => worstMistakes(pictures), [pictures]);
   const confusion = run.validation?.confusion ?? [];
+  const shown = useStages(4);
   const cell = chosen.value !== null && chosen.value.label < run.classes.length && chosen.value.predicted < run.classes.length ? chosen.value : null;
   return (
     <>
       <div class="results-part">
         <h3>Confusion</h3>
-        <Matrix classes={run.classes} confusion={confusion} chosen={cell} onChoose={(next) => { chosen.value = next; }} />
+        {shown > 1 && <Matrix classes={run.classes} confusion={confusion} chosen={cell} onChoose={(next) => { chosen.value = next; }} />}
         {cell && <CellPictures key={`${cell.label},${cell.predicted}`} run={run} cell={cell} pictures={pictures.filter(({ label, predicted }) => label === run.classes[cell.label] && predicted === run.classes[cell.predicted])} onClose={() => { chosen.value = null; }} />}
       </div>
       <div class="results-part">
         <h3>Classes</h3>
-        <ClassTable classes={run.classes} confusion={confusion} />
+        {shown > 2 && <ClassTable classes={run.classes} confusion={confusion} />}
       </div>
       <div class="results-part">
         <h3>Worst mistakes</h3>
-        {mistakes.length === 0
+        {shown > 3 && (mistakes.length === 0
           ? <p class="quiet">None: every held-out picture that is still here was named right.</p>
           : (
             <>
@@ -63,7 +65,7 @@ function Judged({ run }: { readonly run: EndedRun }) {
               <PictureCards pictures={mistakes.slice(0, more.value)} mend />
               {mistakes.length > more.value && <div><button type="button" class="button" onClick={() => { more.value += PAGE * 2; }}>Show more ({mistakes.length - more.value} left)</button></div>}
             </>
-          )}
+          ))}
       </div>
     </>
   );

@@ -6,6 +6,7 @@ import { InfoIcon, PlayIcon } from '../../ui/icons';
 import { attempt, notify } from '../../ui/notices';
 import { state, studio } from '../session';
 import { Announcements } from './train/announcements';
+import { Curves, type CurvesProps } from './train/curves';
 import { EndedRun, FailedRun, InterruptedRunView } from './train/ended';
 import { LiveRunView } from './train/live';
 import { readiness } from './train/readiness';
@@ -16,6 +17,7 @@ import './train.css';
 export function TrainSection() {
   const run = state.run.value;
   const running = run.kind === 'running';
+  const curves = curvesOf(run);
   return (
     <Section id="train" title="Train" lead={planWords(state.settings.value.plan)}>
       <Announcements />
@@ -23,12 +25,20 @@ export function TrainSection() {
       {run.kind === 'ended' && <EndedRun run={run} />}
       {run.kind === 'failed' && <FailedRun run={run} />}
       {run.kind === 'interrupted' && <InterruptedRunView run={run} />}
+      {curves && <Curves {...curves} />}
       {!running && <Start />}
       {running
         ? <p class="quiet train-aside">Settings can be changed again when the run has ended.</p>
         : <TrainSettings />}
     </Section>
   );
+}
+
+/** The same charts through all of a run and after it: they are not made anew when it ends. */
+function curvesOf(run: typeof state.run.value): CurvesProps | null {
+  if (run.kind === 'idle' || run.kind === 'failed') return null;
+  const { history, bestEpoch } = run.kind === 'ended' ? run.result : run;
+  return { curve: run.curve, history, bestEpoch };
 }
 
 /** The button, and what has to be done before it can be pressed. */

@@ -1,6 +1,6 @@
 /** What the chosen plan costs, large; and beside it what the others would, so that the price of going deeper is seen. */
 import type { BlockInfo, PlanCost } from '../../../shared/protocol';
-import { formatBytes } from '../../../ui/format';
+import { bytes } from '../../../../src/report/format'; // as Train and the report tell what a run took
 import type { Costs } from './costs';
 import { comparedPlans, parametersFrom, planFrom, planTitle } from './plans';
 
@@ -20,7 +20,7 @@ export function Prices({ blocks, first, costs, disabled, onChoose }: PricesProps
     <div class={costs.stale ? 'network-prices network-stale' : 'network-prices'}>
       <dl class="network-figures">
         <div><dt>Trained parameters</dt><dd class="number">{shortCount(trained)}<small>{shareOf(trained, all)} of {shortCount(all)}</small></dd></div>
-        <div><dt>GPU memory</dt><dd class="number">{cost ? formatBytes(cost.memoryBytes) : '…'}<small>while training</small></dd></div>
+        <div><dt>GPU memory</dt><dd class="number">{cost ? bytes(cost.memoryBytes) : '…'}<small>while training</small></dd></div>
         <div><dt>Expected time</dt><dd class={cost && cost.seconds !== null ? 'number' : 'network-unknown'}>{!cost ? '…' : cost.seconds === null ? 'not known yet' : `about ${roughTime(cost.seconds)}`}<small>{cost?.seconds === null ? 'this GPU was not timed yet' : 'for the whole run'}</small></dd></div>
       </dl>
       {costs.problem !== null && <p class="network-problem" role="status">Memory and time could not be worked out. {costs.problem}</p>}
@@ -53,7 +53,7 @@ function Row({ title, trained, all, cost, most, chosen, disabled, onChoose }: Ro
     <tr class={chosen ? 'chosen' : undefined}>
       <th scope="row"><button type="button" disabled={disabled && !chosen} aria-pressed={chosen} onClick={onChoose}>{title}</button></th>
       <td><Bar share={trained / all} />{shortCount(trained)}</td>
-      <td><Bar share={cost ? cost.memoryBytes / most : 0} />{cost ? formatBytes(cost.memoryBytes) : '…'}</td>
+      <td><Bar share={cost ? cost.memoryBytes / most : 0} />{cost ? bytes(cost.memoryBytes) : '…'}</td>
       <td>{!cost ? '…' : cost.seconds === null ? <><span aria-hidden="true">–</span><span class="hidden-text">not known yet</span></> : roughTime(cost.seconds)}</td>
     </tr>
   );

@@ -7,9 +7,9 @@ import { state } from '../../session';
 import { placesOf } from './judged';
 import { lookAt } from './looking';
 import { MapGestures } from './mapGestures';
-import { drawMap, pictureSize, type MapPoint } from './mapCanvas';
+import { drawMap, pictureSize, type MapPoint, type MapScene } from './mapCanvas';
 import { loadPictures, type MapPictures } from './mapPictures';
-import { WHOLE, nearest, reveal, toScreen, towards, unitPositions, zoomAt, type Box, type Spot, type View } from './mapView';
+import { WHOLE, gapOf, nearest, reveal, toScreen, towards, unitPositions, zoomAt, type Box, type Spot, type View } from './mapView';
 import { colourOf, markPath } from './marks';
 
 const ARROWS: Record<string, readonly [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -31,15 +31,18 @@ export function PictureMap({ map }: { readonly map: EmbeddingMap }) {
   const names = new Map(classes.map(({ id, name }) => [id, name]));
   const className = (mark: number): string => names.get(order[mark]) ?? 'a removed class';
 
-  const scene = useRef({ points, view: view.value, box: box.value, current: current.value, only: only.value });
-  scene.current = { points, view: view.value, box: box.value, current: current.value, only: only.value };
+  const gap = useMemo(() => gapOf(points), [points]);
+  const scene = useRef<MapScene>(null as never);
+  scene.current = { points, gap, view: view.value, box: box.value, current: current.value, only: only.value };
   const frame = useRef(0);
   const redraw = (): void => {
-    frame.current ||= requestAnimationFrame(() => {
-      frame.current = 0;
-      const context = canvas.current?.getContext('2d');
-      if (context && pictures.current) drawMap(context, scene.current, pictures.current.bitmaps);
-    });
+    frame.current ||= requestAnimationFrame(drawNow);
+  };
+  const drawNow = (): void => {
+    cancelAnimationFrame(frame.current);
+    frame.current = 0;
+    const context = canvas.current?.getContext('2d');
+    if (context && pictures.current) drawMap(context, scene.current, pictures.current.bitmaps);
   };
   useEffect(redraw);
 
@@ -55,11 +58,13 @@ export function PictureMap({ map }: { readonly map: EmbeddingMap }) {
     const element = canvas.current as HTMLCanvasElement;
     const fit = (): void => {
       const { clientWidth: width, clientHeight: height } = element;
-      if (width === 0) return;
-      element.width = Math.round(width * devicePixelRatio);
-      element.height = Math.round(height * devicePixelRatio);
+      const [across, down] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
+      if (width === 0 || (element.width === across && element.height === down)) return;
+      element.width = across;
+      element.height = down;
       box.value = { width, height };
-      redraw();
+      scene.current = { ...scene.current, box: box.value };
+      drawNow(); // giving it a size has wiped it, and the page is about to be painted
     };
     const resized = new ResizeObserver(fit);
     resized.observe(element);
@@ -146,7 +151,7 @@ export function PictureMap({ map }: { readonly map: EmbeddingMap }) {
           </button>
         ))}
       </div>
-      <p class="quiet results-aside">Places: {map.method}. Distances on it are a rough guide, and its axes mean nothing. To zoom with the wheel, press the map first.</p>
+      <p class="quiet results-aside">Places: {map.method}, with pictures moved apart that would hide each other. Distances are a rough guide, and the axes mean nothing. To zoom with the wheel, press the map first.</p>
     </div>
   );
 }

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import { Progress } from '../../../ui/progress';
 import { asSentence } from '../../../ui/notices';
 import { Note } from '../../../ui/note';
-import { counted } from '../../../../src/report/format';
+import { count, counted } from '../../../../src/report/format';
 import type { EmbeddingMap, ImageId } from '../../../shared/protocol';
 import { state, studio } from '../../session';
 import { PictureMap } from './map';
@@ -17,6 +17,14 @@ type Drawn =
   | { readonly kind: 'working' }
   | { readonly kind: 'ready'; readonly map: EmbeddingMap; readonly images: ReadonlySet<ImageId> }
   | { readonly kind: 'failed'; readonly message: string };
+
+/** What is being done, and how far it is. */
+function Working({ images }: { readonly images: number }) {
+  const mapping = state.mapping.value;
+  if (mapping?.doing === 'places') return <Progress label="Finding each picture a place" value={mapping.done} max={mapping.total} />;
+  // Features that are known already are not computed, and then nothing is told of them.
+  return <Progress label={`Computing the features of ${counted(images, 'picture')}`} value={mapping?.done ?? 0} max={mapping?.total ?? null} text={mapping ? `${count(mapping.done)} of ${count(mapping.total)}` : undefined} />;
+}
 
 export function MapPanel() {
   const drawn = useSignal<Drawn>({ kind: 'none' });
@@ -38,7 +46,7 @@ export function MapPanel() {
     <div class="results-part">
       <h3>Map of the pictures</h3>
       <p class="quiet">Pictures that the network finds alike lie close together. Classes that lie apart are easy for it; a picture among another class may have a wrong label, or be a hard one.</p>
-      {now.kind === 'working' && <Progress label={`Computing the features of ${counted(images, 'picture')}, then finding each a place`} value={0} max={null} />}
+      {now.kind === 'working' && <Working images={images} />}
       {now.kind === 'failed' && <Note kind="wrong" live>{now.message}</Note>}
       {now.kind === 'ready' && (
         <>

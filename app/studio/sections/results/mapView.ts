@@ -32,6 +32,24 @@ export function unitPositions(points: readonly Spot[]): Spot[] {
   return points.map(({ x, y }) => ({ x: (x - left - width / 2) / size + 0.5, y: (y - top - height / 2) / size + 0.5 }));
 }
 
+/**
+ * How far points are from their nearest: of all but the closest tenth at least so far. In both directions the same part of
+ * the unit square, as it is stretched with the box.
+ */
+export function gapOf(points: readonly Spot[]): Spot {
+  const order = [...points].sort((a, b) => a.x - b.x);
+  const nearest = order.map(({ x, y }, i) => {
+    let least = Infinity;
+    for (const step of [-1, 1]) {
+      // Sorted by x: what is farther in x alone cannot be nearer.
+      for (let k = i + step; k >= 0 && k < order.length && Math.abs(order[k].x - x) < least; k += step) least = Math.min(least, Math.hypot(order[k].x - x, order[k].y - y));
+    }
+    return least;
+  }).sort((a, b) => a - b);
+  const gap = Math.min(1, nearest[Math.floor(nearest.length / 10)] ?? 1) / 1.15; // squares that lie aslant have less room
+  return { x: gap, y: gap };
+}
+
 /** Pixels that the unit square's side has. The map stretches to the box: its distances are no lengths to be measured. */
 function scales({ width, height }: Box, zoom: number): [number, number] {
   return [Math.max(1, width - 2 * EDGE) * zoom, Math.max(1, height - 2 * EDGE) * zoom];

@@ -19,8 +19,8 @@ export interface SaveItemProps {
   readonly text: string;
   /** Expected, in words. */
   readonly size: string | null;
-  /** Why it cannot be saved now, or null. */
-  readonly blocked: string | null;
+  /** Why it cannot be saved now, or null: by the element that says so, which is made here where there is a text. */
+  readonly blocked: { readonly id: string; readonly text?: string } | null;
   readonly actions: readonly SaveAction[];
   readonly children?: ComponentChildren;
 }
@@ -39,19 +39,18 @@ export function SaveItem({ title, text, size, blocked, actions, children }: Save
       outcome.value = { kind: 'failed', text: asSentence(error) };
     }
   };
-  const id = `save-${title.toLowerCase().replace(/\W+/g, '-')}`;
   return (
     <li class="save-item">
       <div class="save-what">
         <h3>{title}{size !== null && <span class="save-size number">{size}</span>}</h3>
         <p class="quiet">{text}</p>
-        {blocked !== null && <p class="save-blocked" id={`${id}-why`}>{blocked}</p>}
+        {blocked?.text !== undefined && <p class="save-blocked" id={blocked.id}>{blocked.text}</p>}
         {children}
         <p role="status" class={outcome.value?.kind === 'failed' ? 'save-outcome wrong' : 'save-outcome'}>{outcome.value?.text ?? ''}</p>
       </div>
       <div class="save-actions">
         {actions.map((action) => (
-          <button key={action.label} type="button" class="button" disabled={blocked !== null} aria-disabled={busy} aria-describedby={blocked === null ? undefined : `${id}-why`} onClick={() => void press(action)}>
+          <button key={action.label} type="button" class="button" disabled={blocked !== null} aria-disabled={busy} aria-describedby={blocked?.id} onClick={() => void press(action)}>
             {action.label.startsWith('Save') && <DownloadIcon size={18} />}{action.label}
           </button>
         ))}

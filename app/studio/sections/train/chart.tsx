@@ -4,6 +4,15 @@ import { useEffect, useId, useRef } from 'preact/hooks';
 import type { ChartModel } from './charts';
 import type { Plot } from './plot';
 
+let last: Promise<unknown> = Promise.resolve();
+
+/** Resolves in a task of its own, after those that asked before: charts that appear together are not made in one go. */
+function inTurn<T>(value: T): Promise<T> {
+  const turn = last.then(() => new Promise<T>((resolve) => setTimeout(() => resolve(value))));
+  last = turn;
+  return turn;
+}
+
 export function Chart({ model }: { readonly model: ChartModel }) {
   const id = useId();
   const box = useRef<HTMLDivElement>(null);
@@ -16,7 +25,7 @@ export function Chart({ model }: { readonly model: ChartModel }) {
   const kind = model.series.map(({ label }) => label).join();
   useEffect(() => {
     let gone = false;
-    import('./plot').then(({ plot }) => {
+    import('./plot').then(inTurn).then(({ plot }) => {
       if (!gone && box.current) drawn.current = plot(box.current, newest.current, (index) => { at.value = index; });
     }, () => { failed.value = true; });
     return () => {

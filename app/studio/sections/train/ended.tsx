@@ -1,15 +1,13 @@
 /** What is left of a run: how it went, in words and curves; or where it was broken off. */
-import { percent } from '../../../../src/report/format';
+import { counted, percent } from '../../../../src/report/format';
 import { WarningIcon } from '../../../ui/icons';
 import type { InterruptedRun, RunState } from '../../../shared/protocol';
-import { Curves } from './curves';
 import { Facts } from './facts';
 import { RunNotes } from './notes';
-import { epochWords, outcomeOf } from './words';
+import { outcomeOf } from './words';
 
 export function EndedRun({ run }: { readonly run: Extract<RunState, { kind: 'ended' }> }) {
   const { accuracy, certainty, sentences, warning, facts } = outcomeOf(run);
-  const { result: { history, bestEpoch }, curve, notes } = run;
   return (
     <div class="train-live">
       <div class="train-outcome">
@@ -21,8 +19,7 @@ export function EndedRun({ run }: { readonly run: Extract<RunState, { kind: 'end
         </div>
       </div>
       <Facts facts={facts} />
-      <RunNotes notes={notes} />
-      <Curves curve={curve} history={history} bestEpoch={bestEpoch} />
+      <RunNotes notes={run.notes} />
     </div>
   );
 }
@@ -36,16 +33,15 @@ export function FailedRun({ run: { message, notes } }: { readonly run: Extract<R
   );
 }
 
-export function InterruptedRunView({ run: { epoch, epochs, history, bestEpoch, curve, notes, anew } }: { readonly run: InterruptedRun }) {
+export function InterruptedRunView({ run: { epoch, epochs, history, bestEpoch, notes, anew } }: { readonly run: InterruptedRun }) {
   const best = history.find((record) => record.epoch === bestEpoch);
   return (
     <div class="train-live">
       <p>
-        Training was broken off, by a reload or a closed tab. {epoch > 0 ? `${epoch} of ${epochWords(epochs)} ${epoch === 1 ? 'is' : 'are'} kept` : 'No whole epoch was kept'}
-        {best && best.validationAccuracy !== null && `, the best with ${percent(best.validationAccuracy)} accuracy`}. {anew ?? 'Going on gives the same result as an unbroken run; with other settings or pictures it begins anew.'}
+        Training was broken off, by a reload or a closed tab. {epoch > 0 ? `${epoch} of ${counted(epochs, 'epoch')} ${epoch === 1 ? 'is' : 'are'} kept` : 'No whole epoch was kept'}
+        {best && best.validationAccuracy !== null && `, the best with ${percent(best.validationAccuracy)} accuracy`}. {anew ?? 'Going on gives the same result as an unbroken run; with other settings, pictures or another plan it begins anew.'}
       </p>
       <RunNotes notes={notes} />
-      <Curves curve={curve} history={history} bestEpoch={bestEpoch} />
     </div>
   );
 }

@@ -6,7 +6,6 @@ import { attempt } from '../../../ui/notices';
 import { Progress } from '../../../ui/progress';
 import type { LiveRun } from '../../../shared/protocol';
 import { state, studio } from '../../session';
-import { Curves } from './curves';
 import { Facts } from './facts';
 import { RunNotes } from './notes';
 import { phaseWords } from './words';
@@ -14,7 +13,7 @@ import { phaseWords } from './words';
 export function LiveRunView({ run }: { readonly run: LiveRun }) {
   const lost = state.device.value.kind === 'lost';
   const stopping = useSignal(false);
-  const { phase, paused, done, total, history, bestEpoch, curve, notes } = run;
+  const { phase, paused, done, total, bestEpoch, notes } = run;
   const stop = async (): Promise<void> => {
     stopping.value = true;
     await attempt(() => studio.stop());
@@ -33,7 +32,6 @@ export function LiveRunView({ run }: { readonly run: LiveRun }) {
       </div>
       <Facts facts={factsOf(run)} />
       <RunNotes notes={notes} />
-      <Curves curve={curve} history={history} bestEpoch={bestEpoch} />
     </div>
   );
 }

@@ -9,13 +9,14 @@ export interface Plot {
 }
 
 const HEIGHT = 190;
+const LEAST_WIDTH = 120;
 
 /** Draws `model` into `box`. `onCursor` is told the position in the columns that the pointer is at, null outside. */
 export function plot(box: HTMLElement, first: ChartModel, onCursor: (at: number | null) => void): Plot {
   let model = first;
   let colours = readColours(box, model);
   const chart = new uPlot({
-    width: Math.max(120, box.clientWidth),
+    width: Math.max(LEAST_WIDTH, box.clientWidth),
     height: HEIGHT,
     padding: [20, 14, 0, 0],
     legend: { show: false },
@@ -38,25 +39,27 @@ export function plot(box: HTMLElement, first: ChartModel, onCursor: (at: number 
     },
   }, columns(model), box);
 
-  // Drawn at most once a frame, however often new numbers come.
+  // Drawn at most once a frame, however often new numbers come. The width is read then, too: of several changes before a
+  // frame, only the last counts.
   let frame = 0;
-  let due: 'nothing' | 'redraw' | 'data' = 'nothing';
-  const soon = (what: 'redraw' | 'data'): void => {
-    if (due !== 'data') due = what;
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      if (due === 'data') chart.setData(columns(model));
-      else chart.redraw(false, true);
-      due = 'nothing';
-    });
+  let data = false;
+  const draw = (): void => {
+    frame = 0;
+    const width = Math.max(LEAST_WIDTH, box.clientWidth);
+    if (data) chart.setData(columns(model));
+    if (width !== chart.width && box.clientWidth > 0) chart.setSize({ width, height: HEIGHT });
+    else if (!data) chart.redraw(false, true);
+    data = false;
+  };
+  const soon = (): void => {
+    frame ||= requestAnimationFrame(draw);
   };
   const follow = (): void => {
     colours = readColours(box, model);
-    soon('redraw');
+    soon();
   };
   const resized = new ResizeObserver(() => {
-    const width = Math.max(120, box.clientWidth);
-    if (Math.abs(width - chart.width) >= 1) requestAnimationFrame(() => chart.setSize({ width, height: HEIGHT }));
+    if (box.clientWidth !== chart.width) soon();
   });
   resized.observe(box);
   const system = matchMedia('(prefers-color-scheme: dark)');
@@ -68,7 +71,8 @@ export function plot(box: HTMLElement, first: ChartModel, onCursor: (at: number 
     update(next) {
       if (next === model) return;
       model = next;
-      soon('data');
+      data = true;
+      soon();
     },
     destroy() {
       cancelAnimationFrame(frame);

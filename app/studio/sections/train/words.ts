@@ -44,18 +44,13 @@ export function outcomeOf({ result, validation }: Ended): Outcome {
   const { recipe, history, bestEpoch, ended, reason } = result;
   const sentences: string[] = [];
   if (validation && validation.count > 0) sentences.push(`Always naming the most frequent class would be right for ${percent(commonestShare(validation))} of them.`);
-  if (ended === 'finished') sentences.push(`All ${epochWords(recipe.epochs)} were run.`);
-  if (ended === 'early') sentences.push(`It ended early, after ${history.length} of ${epochWords(recipe.epochs)}: ${recipe.patience} in a row were no better.`);
-  if (ended === 'interrupted') sentences.push(`You stopped it after ${history.length} of ${epochWords(recipe.epochs)}.`);
+  if (ended === 'finished') sentences.push(`All ${counted(recipe.epochs, 'epoch')} were run.`);
+  if (ended === 'early') sentences.push(`It ended early, after ${history.length} of ${counted(recipe.epochs, 'epoch')}: ${recipe.patience} in a row were no better.`);
+  if (ended === 'interrupted') sentences.push(`You stopped it after ${history.length} of ${counted(recipe.epochs, 'epoch')}.`);
   if (bestEpoch > 0) sentences.push(history[bestEpoch - 1]?.validationAccuracy != null ? `Kept is epoch ${bestEpoch}, the best on the held-out pictures.` : `Kept is epoch ${bestEpoch}.`);
   const warning = ended === 'diverged' ? `Training broke off: ${reason ?? 'the loss was no longer a number'}.` : bestEpoch === 0 ? 'No epoch was finished, so the network is as it was before.' : null;
   const accuracy = judged(result, validation);
   return { ...accuracy, sentences, warning, facts: factsOf(result) };
-}
-
-/** `1 epoch`, `20 epochs`. */
-export function epochWords(epochs: number): string {
-  return `${count(epochs)} ${epochs === 1 ? 'epoch' : 'epochs'}`;
 }
 
 function factsOf({ recipe, parameters: { trainable, frozen }, features, images, seconds, peakBytes, batchNorm, memory }: Ended['result']): Outcome['facts'] {
