@@ -1,5 +1,6 @@
 /** The studio page. */
 import { render } from 'preact';
+import { keepInView } from '../ui/keepInView';
 import { openSession } from './session';
 import { App } from './app';
 
@@ -9,4 +10,5 @@ void openSession();
 setTimeout(() => {
   root.textContent = ''; // what it says until scripts run
   render(<App />, root);
+keepInView();
 });

@@ -2,19 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { launch, type Browser, type LaunchOptions, type Page } from 'puppeteer-core';
+import { launch, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'puppeteer-core';
 import { build, preview } from 'vite';
-import { findBrowser } from '../../src/node/system.mjs';
+import { browserFlags, findBrowser } from '../../src/node/system.mjs';
 import { appIsFresh } from '../../scripts/build.mjs';
 
 /** The installed browser, or null: tests that need one are skipped then. */
 export const browserPath = findBrowser();
 
-/** Chromium's flags for WebGPU on its own software adapter. Elsewhere than on Linux the machine's own adapter is used. */
-export const WEBGPU_FLAGS: readonly string[] = [
-  '--enable-unsafe-webgpu',
-  ...(process.platform === 'linux' ? ['--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--disable-vulkan-surface'] : []),
-];
+/** Chromium's flags for WebGPU: on Linux on its own software adapter. */
+export const WEBGPU_FLAGS: readonly string[] = browserFlags();
 
 export interface AppOptions {
   /** Default true; false opens a browser without WebGPU. */
@@ -28,8 +25,12 @@ export interface OpenedApp {
   readonly browser: Browser;
   /** What pages complained of on the console, and errors nobody caught. */
   readonly complaints: string[];
-  /** A new tab at this address below the site's root. */
-  open(path?: string): Promise<Page>;
+  /** Where the built files lie. */
+  readonly folder: string;
+  /** Every address that its tabs and their workers asked for. */
+  readonly requests: string[];
+  /** A new tab at this address below the site's root; in a context of its own it shares no storage with others. */
+  open(path?: string, context?: BrowserContext): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -52,10 +53,12 @@ export async function openApp({ webgpu = true, launch: more = {} }: AppOptions =
     ],
   });
   const complaints: string[] = [];
+  const requests: string[] = [];
   return {
-    origin, browser, complaints,
-    async open(path = '') {
-      const page = await browser.newPage();
+    origin, browser, complaints, requests, folder: own ?? resolve('dist-app'),
+    async open(path = '', context) {
+      const page = await (context ?? browser).newPage();
+      page.on('request', (request) => requests.push(request.url()));
       page.on('pageerror', (error) => complaints.push(String(error)));
       page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });
       await page.goto(`${origin}/${path}`);
