@@ -32,12 +32,11 @@ export function movedApart(points: readonly Point[], distance: number): Point[] 
     dy.fill(0);
     let worst = 0;
     for (const [key, members] of cells) {
-      const [column, row] = key.split(' ').map(Number);
-      for (const [right, down] of [[0, 0], [1, 0], [-1, 1], [0, 1], [1, 1]]) {
-        const others = right === 0 && down === 0 ? members : cells.get(`${column + right} ${row + down}`) ?? [];
+      for (const beside of BESIDE) {
+        const others = cells.get(key + beside) ?? [];
         for (const a of members) {
           for (const b of others) {
-            if (members === others && b <= a) continue;
+            if (beside === 0 && b <= a) continue;
             let [x, y] = [xs[b] - xs[a], ys[b] - ys[a]];
             let length = Math.hypot(x, y);
             if (length >= distance) continue;
@@ -61,10 +60,15 @@ export function movedApart(points: readonly Point[], distance: number): Point[] 
   return points.map((_, i) => [xs[i], ys[i]]);
 }
 
-function cellsOf(xs: Float64Array, ys: Float64Array, size: number): Map<string, number[]> {
-  const cells = new Map<string, number[]>();
+/** Rows of the grid are so far apart in the cells' keys: more than its columns, even where points were pushed out of the square. */
+const ROW = 2 ** 20;
+/** A cell and half of those around it: the others have it among theirs. */
+const BESIDE = [0, 1, ROW - 1, ROW, ROW + 1];
+
+function cellsOf(xs: Float64Array, ys: Float64Array, size: number): Map<number, number[]> {
+  const cells = new Map<number, number[]>();
   xs.forEach((x, i) => {
-    const key = `${Math.floor(x / size)} ${Math.floor(ys[i] / size)}`;
+    const key = Math.floor(ys[i] / size) * ROW + Math.floor(x / size);
     const members = cells.get(key);
     if (members) members.push(i);
     else cells.set(key, [i]);

@@ -21,7 +21,7 @@ export interface Spot {
 export const WHOLE: View = { x: 0.5, y: 0.5, zoom: 1 };
 const MOST = 40;
 /** Pixels around the outermost points. */
-const EDGE = 34;
+const EDGE = 24;
 
 /** Positions in a unit square, with one scale for both axes. */
 export function unitPositions(points: readonly Spot[]): Spot[] {

@@ -120,7 +120,7 @@ function rangeOfValues(low: number | null, high: number | null, bounds?: readonl
 }
 
 function tick(value: number, { format, range }: ChartModel): string {
-  return range ? `${Math.round(value * 100)} %` : format(value);
+  return range ? `${Number((value * 100).toFixed(1))} %` : format(value);
 }
 
 /** A line, under the curves, at the epoch that is kept, and its words above. */
