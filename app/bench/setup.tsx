@@ -54,7 +54,7 @@ function EngineCheck({ name, checked, onChange }: { readonly name: string; reado
     if (own) return `${versionOf(name) ?? ''}; always runs, since others are compared with it`;
     if (name === 'graft-eager') return 'without capture and replay';
     const version = versionOf(name) ?? '';
-    return name === 'jax' && software() ? `${version}; compiling a network takes minutes here` : name === 'ort' ? `${version}; forward only, 27 MB to fetch` : version;
+    return name === 'jax' && software() ? `${version}; slow to start here` : name === 'ort' ? `${version}; forward only, 27 MB to fetch` : version;
   })();
   return <Check label={engineTitle(name)} hint={hint} checked={own || (checked && missing.length === 0)} disabled={own || missing.length > 0} onChange={onChange} />;
 }
@@ -72,5 +72,5 @@ function timeWords(wanted: Choice): string {
   const seconds = expectedSeconds(wanted);
   if (seconds === null) return software() ? 'To the end, however long: hours on this adapter.' : 'To the end, however long: many minutes.';
   const words = seconds < 90 ? `about ${Math.max(10, Math.round(seconds / 10) * 10)} seconds` : `about ${Math.round(seconds / 60)} minutes`;
-  return seconds === 0 ? '' : `${words[0].toUpperCase()}${words.slice(1)}, and the time that engines take to start. What does not fit in is left out and said.`;
+  return seconds === 0 ? '' : `${words[0].toUpperCase()}${words.slice(1)}, and the time that engines take to start and to compile. What does not fit in is left out and said.`;
 }

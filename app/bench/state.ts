@@ -38,7 +38,7 @@ export const announcement = signal('');
 export async function open(): Promise<void> {
   const found = await findAdapter();
   adapter.value = found;
-  // jax-js takes minutes to compile a network for an adapter that runs on the processor.
+  // jax-js is slow to compile for an adapter that runs on the processor.
   if ('software' in found && found.software) choice.value = { ...choice.value, engines: choice.value.engines.filter((name) => name !== 'jax') };
 }
 

@@ -72,6 +72,6 @@ export function planOf(size, software, own) {
 /** Seconds that a suite may take before it begins no new row, and about what all of its engines take; null: to the end. */
 export function secondsOf(suite, size, software) {
   if (size === 'full') return null;
-  const seconds = size === 'quick' ? { kernels: 25, models: 25, start: 20, memory: 15, tuning: 30, curves: 20 } : { kernels: 300, models: 240, start: 60, memory: 40, tuning: 120, curves: 180 };
+  const seconds = size === 'quick' ? { kernels: 15, models: 15, start: 20, memory: 15, tuning: 30, curves: 20 } : { kernels: 300, models: 240, start: 60, memory: 40, tuning: 120, curves: 180 };
   return seconds[suite] * (software && size === 'standard' ? 0.8 : 1);
 }
