@@ -270,7 +270,7 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
       const blob = await graft.studio.exportProject();
       const bytes = new Uint8Array(await blob.arrayBuffer());
       (globalThis as { kept?: Blob }).kept = blob;
-      bytes[bytes.indexOf(0x89) + 100] ^= 1; // in the first picture
+      bytes[bytes.findIndex((byte, i) => byte === 0x89 && bytes[i + 1] === 0x50 && bytes[i + 2] === 0x4e) + 100] ^= 1; // in the first picture
       return graft.studio.importProject(new Blob([bytes])).then(() => 'nothing', (error: Error) => error.message);
     });
     expect(damaged).toContain('not the one that was exported');

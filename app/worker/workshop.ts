@@ -88,7 +88,8 @@ export class Workshop {
     if (!found || project !== this.project) return;
     const { base, loaded } = found;
     this.models.setBase(base, loaded);
-    await this.#keepBase(project, base.files);
+    project.settled('base');
+    if (!(await this.#keepBase(project, base.files))) project.retry('base', () => this.#keepBase(project, base.files));
     const { plan } = project.record.settings;
     const blocks = this.#state.now.base.kind === 'ready' ? this.#state.now.base.info.blocks.map(({ name }) => name) : [];
     // Plans name parts of a network, and this one may not have the part.
@@ -176,14 +177,16 @@ export class Workshop {
     return files.flat();
   }
 
-  async #keepBase(project: Project, files: readonly File[]): Promise<void> {
+  async #keepBase(project: Project, files: readonly File[]): Promise<boolean> {
     const folder = `${project.folder}/base`;
     try {
       await this.disk.remove(folder);
       for (const file of files) await this.disk.write(`${folder}/${file.name}`, file);
       this.keeping.note('the base');
+      return true;
     } catch (error) {
       this.keeping.note('the base', error);
+      return false;
     }
   }
 }

@@ -36,7 +36,9 @@ export class BaseLoader {
     };
     say({ kind: 'loading', title, receivedBytes: 0, totalBytes: null, doing: 'reading' });
     try {
-      const base = await findBase(choice, { disk, signal: abort.signal, tell: say, onUnkept: (error) => keeping.note('the downloaded weights', error) });
+      let unkept: unknown;
+      const base = await findBase(choice, { disk, signal: abort.signal, tell: say, onUnkept: (error) => { unkept = error; } });
+      keeping.note('the downloaded weights', unkept);
       say({ kind: 'loading', title: base.title, receivedBytes: 0, totalBytes: null, doing: 'reading' });
       const { loaded, info } = await turns.take(async () => {
         const gpu = await engine.gpu();

@@ -8,7 +8,11 @@ import { openPictures, type Pictures } from './pictures';
 import { parseRecord, type ProjectRecord } from './record';
 
 const SAVE_AFTER = 300; // milliseconds: changes come in bursts
+const RETRY_AFTER = 15_000; // milliseconds: someone may have made room
 const FOLDER = 'projects';
+
+/** What a full disk may refuse beside the project's record and its pictures. */
+export type Refused = 'model' | 'names' | 'base';
 
 export interface ProjectDeps {
   readonly disk: Disk;
@@ -29,6 +33,7 @@ export class Project {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> = Promise.resolve();
   readonly #work = new Set<Promise<unknown>>();
+  readonly #refused = new Map<Refused, () => Promise<boolean>>();
   #closing = false;
   #closed = false;
 
@@ -81,6 +86,21 @@ export class Project {
     return this.#saving;
   }
 
+  /** The disk refused it: it is written again with the next changes, and every now and then, until that returns true. */
+  retry(what: Refused, write: () => Promise<boolean>): void {
+    this.#refused.set(what, write);
+    this.#saveLater();
+  }
+
+  /** It was written, or something took its place. */
+  settled(what: Refused): void {
+    this.#refused.delete(what);
+  }
+
+  refuses(what: Refused): boolean {
+    return this.#refused.has(what);
+  }
+
   async removePictures(ids: Iterable<ImageId>): Promise<void> {
     // The record first: a picture that is listed must be there.
     await this.flush();
@@ -90,6 +110,7 @@ export class Project {
 
   /** Keeps the last changes and lets other tabs have it. */
   async close(): Promise<void> {
+    await this.flush(); // with what was refused, which is not tried any more from here on
     this.#closing = true;
     await Promise.allSettled(this.#work);
     await this.flush();
@@ -98,15 +119,23 @@ export class Project {
   }
 
   async #save(): Promise<void> {
+    let failed = false;
     try {
       await this.pictures.keepAll();
       if (this.pictures.unkept.size === 0) this.keeping.note('pictures');
       await writeRecord(this.disk, this.#record, this.pictures.unkept);
       this.keeping.note('changes to the project');
+      for (const [what, write] of [...this.#refused]) if (await write() && this.#refused.get(what) === write) this.#refused.delete(what);
       this.#deps.onSaved();
     } catch (error) {
       this.keeping.note('changes to the project', error);
+      failed = true;
     }
+    if (failed || this.pictures.unkept.size > 0 || this.#refused.size > 0) this.#saveLater();
+  }
+
+  #saveLater(): void {
+    if (!this.#closing) this.#timer ??= setTimeout(() => void this.flush(), RETRY_AFTER);
   }
 }
 

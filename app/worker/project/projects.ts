@@ -3,7 +3,7 @@ import { DataError, UsageError } from '../../../src/index';
 import type { ProjectInfo } from '../../shared/protocol';
 import type { Disk } from '../storage/disk';
 import type { Keeping } from '../storage/keeping';
-import { heldProjects, holdProject, otherTabs, type Release } from '../storage/locks';
+import { heldProjects, holdProject, otherTabs, whenFree, type Release } from '../storage/locks';
 import { Project, listProjects, readProject, removeProject } from './project';
 import { emptyRecord, type ProjectRecord } from './record';
 
@@ -20,6 +20,8 @@ export interface ProjectsDeps {
 export class Projects {
   readonly #deps: ProjectsDeps;
   readonly #others: { tell(): void };
+  /** Projects of other tabs whose end is awaited. */
+  readonly #awaited = new Set<string>();
   #current: Project | undefined;
 
   constructor(deps: ProjectsDeps) {
@@ -100,7 +102,16 @@ export class Projects {
     const { disk, onList } = this.#deps;
     const [kept, held] = await Promise.all([listProjects(disk), heldProjects()]);
     const current = this.#current?.record;
-    onList(kept.map((one) => ({ ...one, elsewhere: one.id !== current?.id && held.has(one.id) })));
+    const projects = kept.map((one) => ({ ...one, elsewhere: one.id !== current?.id && held.has(one.id) }));
+    onList(projects);
+    for (const { id, elsewhere } of projects) if (elsewhere && !this.#awaited.has(id)) void this.#await(id);
+  }
+
+  async #await(id: string): Promise<void> {
+    this.#awaited.add(id);
+    await whenFree(id).catch(() => undefined);
+    this.#awaited.delete(id);
+    await this.list();
   }
 
   saved(): void {
@@ -117,6 +128,7 @@ export class Projects {
 
   #open(record: ProjectRecord, release: Release): void {
     const { disk, keeping, onChange } = this.#deps;
+    keeping.clear();
     this.#current = new Project(record, { disk, keeping, release, onChange, onSaved: () => this.saved() });
     onChange(this.#current);
     this.saved();

@@ -27,9 +27,11 @@ export class Keeping {
     else this.#timer ??= setTimeout(() => void this.refresh(), 2000);
   }
 
-  /** Whether all that was asked for is kept. */
-  get whole(): boolean {
-    return this.#failed.size === 0;
+  /** Another project is open: what the one before lacked is not its matter. */
+  clear(): void {
+    if (this.#failed.size === 0) return;
+    this.#failed.clear();
+    void this.refresh();
   }
 
   async refresh(): Promise<void> {

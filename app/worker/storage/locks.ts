@@ -35,6 +35,12 @@ export async function heldProjects(): Promise<ReadonlySet<string>> {
   return new Set(held.flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : [])));
 }
 
+/** Resolves when the tab that has the project open closes it, or is closed itself, of which nothing else tells. */
+export async function whenFree(id: string): Promise<void> {
+  // Shared, so that many may wait; it is given back at once.
+  await navigator.locks.request(`${PREFIX}${id}`, { mode: 'shared' }, () => undefined);
+}
+
 /** Runs `fn` while no other tab is inside the same name. */
 export async function oneAtATime<T>(name: string, fn: () => Promise<T>): Promise<T> {
   if (!('locks' in navigator)) return fn();

@@ -82,16 +82,43 @@ export class RunFiles {
 
   /** The result comes last: where it is, the model is whole. */
   async saveResult(result: ResultRecord, model: ModelFiles): Promise<void> {
-    await this.#project.disk.remove(`${this.#folder}/result.json`);
-    const kept = await this.#write('the trained model', `${this.#folder}/model.safetensors`, model.weights, true)
-      && await this.#saveCard(model.card)
-      && await this.#write('the trained model', `${this.#folder}/result.json`, JSON.stringify(result), true);
-    if (kept) await this.forgetRun();
+    const run = await readText(this.#project.disk, `${this.#folder}/run.json`);
+    const save = (): Promise<boolean> => this.#saveWhole(result, model, run);
+    this.#project.settled('names');
+    if (await save()) this.#project.settled('model');
+    else this.#project.retry('model', save);
   }
 
   /** After classes were renamed. */
-  async saveNames(result: ResultRecord, card: ModelCard): Promise<void> {
-    if (await this.#saveCard(card)) await this.#write('the trained model', `${this.#folder}/result.json`, JSON.stringify(result), true);
+  async saveNames(result: ResultRecord, model: ModelFiles): Promise<void> {
+    if (this.#project.refuses('model')) return this.saveResult(result, model);
+    const save = async (): Promise<boolean> => await this.#saveCard(model.card) && this.#saveRecord(result);
+    if (await save()) this.#project.settled('names');
+    else this.#project.retry('names', save);
+  }
+
+  /** `run`: the record of the run that made it. A later one's is left alone. */
+  async #saveWhole(result: ResultRecord, model: ModelFiles, run: string | undefined): Promise<boolean> {
+    const path = `${this.#folder}/result.json`;
+    const before = await readText(this.#project.disk, path);
+    await this.#project.disk.remove(path);
+    if (!(await this.#write('the trained model', `${this.#folder}/model.safetensors`, model.weights, true))) {
+      // The last one's weights are still there, so that one stays.
+      if (before !== undefined) await this.#project.disk.write(path, before).catch(() => undefined);
+      return false;
+    }
+    if (!(await this.#saveCard(model.card) && await this.#saveRecord(result))) return false;
+    if ((await readText(this.#project.disk, `${this.#folder}/run.json`)) === run) {
+      await this.forgetRun();
+      // Neither is missed any more: a snapshot of a run that has ended, and features that can be computed again.
+      this.#project.keeping.note('the state of training');
+      this.#project.keeping.note('features of the pictures');
+    }
+    return true;
+  }
+
+  #saveRecord(result: ResultRecord): Promise<boolean> {
+    return this.#write('the trained model', `${this.#folder}/result.json`, JSON.stringify(result), true);
   }
 
   #saveCard(card: ModelCard): Promise<boolean> {

@@ -71,7 +71,7 @@ export class Outcome {
     this.#result = { ...result, run: { ...result.run, classes: names } };
     const card = { ...model.card, classes: names };
     this.#models.renameTrained(card);
-    await this.#files?.saveNames(this.#result, card);
+    await this.#files?.saveNames(this.#result, { ...model, card });
     if (!this.#broken) this.tell();
   }
 
