@@ -1,5 +1,5 @@
 /** How deep to train, on a drawing of the network, with what each depth costs. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { BaseInfo } from '../../shared/protocol';
 import { Choice } from '../../ui/choice';
 import { Note } from '../../ui/note';
@@ -32,10 +32,14 @@ function Chosen({ info }: { readonly info: BaseInfo }) {
   const [draft, setDraft] = useState<number | null>(null);
   const first = Math.min(draft ?? firstTrained(blocks, plan), blocks.length - 1);
   useEffect(() => setDraft(null), [plan, info]);
+  // Two keys can be pressed between two drawings: what was asked for last counts, not what is drawn.
+  const asked = useRef(first);
+  asked.current = first;
   const locked = lockedBecause();
   const run = state.run.value;
   const choose = (place: number): void => {
-    if (locked !== null || place === first) return;
+    if (locked !== null || place === asked.current) return;
+    asked.current = place;
     setDraft(place);
     void attempt(async () => studio.setSettings({ plan: planFrom(blocks, place) })).then(() => setDraft((now) => (now === place ? null : now)));
   };
