@@ -8,12 +8,11 @@ import { parseArgs } from 'node:util';
 import { launch } from 'puppeteer-core';
 import sharp from 'sharp';
 import { preview } from 'vite';
-import { findBrowser } from '../src/node/system.mjs';
+import { browserFlags, findBrowser } from '../src/node/system.mjs';
 import { buildApp } from './build.mjs';
 import { ROOT } from './setup.mjs';
 
 const OUT = join(ROOT, 'docs', 'app');
-const WEBGPU = ['--enable-unsafe-webgpu', ...(process.platform === 'linux' ? ['--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--disable-vulkan-surface'] : [])];
 const WIDE = { width: 1440, height: 900 };
 const WIDEST = { width: 2560, height: 1440 };
 const NARROW = { width: 360, height: 760, deviceScaleFactor: 2 };
@@ -26,7 +25,7 @@ mkdirSync(OUT, { recursive: true });
 await buildApp(ROOT);
 const server = await preview({ configFile: join(ROOT, 'app', 'vite.config.ts'), preview: { port: 0, host: '127.0.0.1' }, logLevel: 'error' });
 const origin = `http://127.0.0.1:${server.httpServer.address().port}`;
-const browser = await launch({ executablePath: findBrowser() ?? '', headless: true, protocolTimeout: 600_000, args: ['--no-sandbox', '--hide-scrollbars', ...WEBGPU] });
+const browser = await launch({ executablePath: findBrowser() ?? '', headless: true, protocolTimeout: 600_000, args: ['--no-sandbox', '--hide-scrollbars', ...browserFlags()] });
 const page = await browser.newPage();
 
 /** The screen, or the part of it that an element takes, as a PNG of few colours. */

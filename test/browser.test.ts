@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../src/gpu/device';
 import type { Gpu } from '../src/gpu/gpu';
 import { openFile } from '../src/node/fileSource';
-import { findBrowser } from '../src/node/system.mjs';
+import { browserFlags, findBrowser } from '../src/node/system.mjs';
 import { openWeights } from '../src/weights/open';
 import { validateFixture } from '../src/validate/validate';
 import { formatVerdicts, type Verdict } from '../src/validate/verdict';
@@ -24,8 +24,6 @@ const fixtures = folders.flatMap((folder) =>
     .filter((name) => name.endsWith('.safetensors') && (folder !== 'train' || /_w\d+_/.test(name)))
     .map((name) => `${folder}/${name}`));
 
-const SWIFTSHADER = ['--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--disable-vulkan-surface'];
-
 describe.skipIf(executable === null)('in a browser', () => {
   let server: ViteDevServer | undefined;
   let browser: Browser | undefined;
@@ -38,7 +36,7 @@ describe.skipIf(executable === null)('in a browser', () => {
     server = served.server;
     browser = await launch({
       executablePath: executable ?? '', headless: true, protocolTimeout: 600_000,
-      args: ['--no-sandbox', '--enable-unsafe-webgpu', ...(process.platform === 'linux' ? SWIFTSHADER : [])],
+      args: ['--no-sandbox', ...browserFlags()],
     });
     page = await browser.newPage();
     page.on('pageerror', (error) => complaints.push(String(error)));
