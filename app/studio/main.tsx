@@ -1,5 +1,6 @@
 /** The studio page. */
 import { render } from 'preact';
+import { keepFocus } from '../ui/focusHeir';
 import { keepInView } from '../ui/keepInView';
 import { openSession } from './session';
 import { App } from './app';
@@ -10,5 +11,6 @@ void openSession();
 setTimeout(() => {
   root.textContent = ''; // what it says until scripts run
   render(<App />, root);
-keepInView();
+  keepInView();
+  keepFocus();
 });

@@ -26,7 +26,7 @@ export interface Camera {
   again(): void;
 }
 
-/** The camera, live while the component is shown. */
+/** The camera, live while the component is shown and the page can be seen: in the background it is let go, and taken again afterwards. */
 export function useCamera(): Camera {
   const video = useRef<HTMLVideoElement>(null);
   const [state, setState] = useState<CameraState>({ kind: 'asking' });
@@ -34,8 +34,16 @@ export function useCamera(): Camera {
   const [wanted, setWanted] = useState<string | null>(null);
   const [actual, setActual] = useState<{ device: string | null; mirrored: boolean }>({ device: null, mirrored: true });
   const [attempts, setAttempts] = useState(0);
+  const [hidden, setHidden] = useState(document.hidden);
 
   useEffect(() => {
+    const follow = (): void => setHidden(document.hidden);
+    document.addEventListener('visibilitychange', follow);
+    return () => document.removeEventListener('visibilitychange', follow);
+  }, []);
+
+  useEffect(() => {
+    if (hidden) return undefined;
     let stream: MediaStream | undefined;
     let over = false;
     const fail = (error: unknown): void => { if (!over) setState({ kind: 'failed', message: cameraProblem(error) }); };
@@ -64,7 +72,7 @@ export function useCamera(): Camera {
       over = true;
       if (stream) stop(stream);
     };
-  }, [wanted, attempts]);
+  }, [wanted, attempts, hidden]);
 
   return { video, state, devices, ...actual, choose: setWanted, again: () => setAttempts(attempts + 1) };
 }

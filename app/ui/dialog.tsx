@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { focusToReturn } from './focusHeir';
 import { CloseIcon } from './icons';
 import { Notices } from './notices';
 import './dialog.css';
@@ -23,11 +24,11 @@ export function Dialog({ title, onClose, children, actions, wide }: DialogProps)
   const id = useId();
   useLayoutEffect(() => {
     const dialog = ref.current as HTMLDialogElement;
-    const before = document.activeElement;
+    const giveBack = focusToReturn();
     dialog.showModal();
     return () => {
       dialog.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+      giveBack();
     };
   }, []);
   return (

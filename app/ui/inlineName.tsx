@@ -18,8 +18,10 @@ export function InlineName({ name, label, onRename }: InlineNameProps) {
   const refocus = useRef(false);
   const over = useRef(false); // a field that is taken away may tell of its blur, too
   useLayoutEffect(() => {
-    if (editing) input.current?.select();
-    else if (refocus.current) button.current?.focus();
+    if (editing) {
+      input.current?.focus();
+      input.current?.select();
+    } else if (refocus.current) button.current?.focus();
     refocus.current = false;
   }, [editing]);
 

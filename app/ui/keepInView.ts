@@ -2,10 +2,12 @@
  * Brings what the focus or a link moves to into view where the browser's own scrolling falls short: in a column that
  * sticks to the window's end, things keep their place in the window until the column comes off.
  */
+import { isHandedOn } from './focusHeir';
+
 const TRIES = 60;
 
 export function keepInView(): void {
-  addEventListener('focusin', ({ target }) => { if (target instanceof Element) bring(target); });
+  addEventListener('focusin', ({ target }) => { if (target instanceof Element && !isHandedOn()) bring(target); });
   addEventListener('click', ({ target }) => {
     const link = target instanceof Element ? target.closest<HTMLAnchorElement>('a[href^="#"]') : null;
     const aim = link && document.getElementById(link.hash.slice(1));

@@ -11,7 +11,7 @@ export interface NoteProps {
 
 export function Note({ kind = 'info', children, live }: NoteProps) {
   return (
-    <div class={`note ${kind}`} role={live ? 'status' : undefined}>
+    <div class={`note ${kind}`} role={live ? (kind === 'wrong' ? 'alert' : 'status') : undefined}>
       {kind === 'info' ? <InfoIcon /> : <WarningIcon />}
       <div>{children}</div>
     </div>

@@ -18,7 +18,7 @@ export function Section({ id, title, lead, actions, children }: SectionProps) {
     <section class="section" id={id} aria-labelledby={`${id}-title`}>
       <header class="section-head">
         <div>
-          <h2 id={`${id}-title`}>{title}</h2>
+          <h2 id={`${id}-title`} tabIndex={-1}>{title}</h2>
           {lead !== undefined && <p class="quiet">{lead}</p>}
         </div>
         {actions !== undefined && <div class="row">{actions}</div>}

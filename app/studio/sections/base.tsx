@@ -1,5 +1,5 @@
 /** The base: the trained network that the run starts from. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { describePreprocessing, type BaseInfo, type BaseState } from '../../shared/protocol';
 import { formatBytes, formatLarge } from '../../ui/format';
 import { CheckIcon } from '../../ui/icons';
@@ -23,12 +23,20 @@ export function BaseSection() {
       id="base" title="Base" lead="A trained network to start from: what it has seen before is what it builds on."
       actions={base.kind === 'ready' && <button type="button" class="button small" aria-expanded={changing} onClick={() => setChanging(!changing)}>{changing ? 'Keep this one' : 'Change'}</button>}
     >
+      <Announced base={base} />
       {base.kind === 'ready' && <Facts info={base.info} />}
       {base.kind === 'loading' && <Loading base={base} />}
       {base.kind === 'failed' && <Note kind="wrong" live><p><strong>{base.title} could not be loaded.</strong> {asSentence(base.message)}</p></Note>}
       {(base.kind === 'none' || base.kind === 'failed' || (base.kind === 'ready' && changing)) && <Choices blocked={whyNot()} />}
     </Section>
   );
+}
+
+/** For screen readers: that a base is being loaded, and that it is there. */
+function Announced({ base }: { readonly base: BaseState }) {
+  const loading = useRef(false);
+  if (base.kind !== 'ready') loading.current = base.kind === 'loading';
+  return <p class="hidden-text" role="status">{base.kind === 'loading' ? `Loading ${base.title}.` : base.kind === 'ready' && loading.current ? `${base.info.title} is loaded.` : ''}</p>;
 }
 
 /** Why no base can be loaded now. */

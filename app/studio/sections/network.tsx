@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { BaseInfo } from '../../shared/protocol';
 import { Choice } from '../../ui/choice';
+import { LockIcon } from '../../ui/icons';
 import { Note } from '../../ui/note';
 import { attempt } from '../../ui/notices';
 import { Section } from '../../ui/section';
@@ -14,17 +15,23 @@ import './network.css';
 
 export function NetworkSection() {
   const base = state.base.value;
-  const ready = base.kind === 'ready' && base.info.blocks.length > 1;
+  const project = state.project.value.id;
+  // While another base is loaded, the one before stays on view, so that nothing jumps.
+  const drawn = useRef<{ readonly project: string; readonly info: BaseInfo } | null>(null);
+  if (base.kind === 'ready' && base.info.blocks.length > 1) drawn.current = { project, info: base.info };
+  else if (base.kind !== 'loading' || drawn.current?.project !== project) drawn.current = null;
+  const info = drawn.current?.info;
+  const locked = lockedBecause();
   return (
-    <Section id="network" title="Network" lead={ready ? 'A frozen part stays as it is; a trained one learns your classes. Click a part to train from there on.' : undefined}>
-      {ready ? <Chosen info={base.info} /> : <p class="quiet">{base.kind === 'loading' ? 'The network is drawn here when the base is loaded.' : 'Choose a base, and its network is drawn here, with what training each part of it costs.'}</p>}
+    <Section id="network" title="Network" lead={info && (locked === null ? 'A frozen part stays as it is; a trained one learns your classes. Click a part to train from there on.' : <span class="network-lock"><LockIcon size={16} />{locked}</span>)}>
+      {info ? <Chosen info={info} locked={locked !== null} /> : <p class="quiet">{base.kind === 'loading' ? 'The network is drawn here when the base is loaded.' : 'Choose a base, and its network is drawn here, with what training each part of it costs.'}</p>}
     </Section>
   );
 }
 
 type Preset = 'head' | 'layer4' | 'full';
 
-function Chosen({ info }: { readonly info: BaseInfo }) {
+function Chosen({ info, locked }: { readonly info: BaseInfo; readonly locked: boolean }) {
   const { title } = info;
   const blocks = withClasses(info.blocks, state.classes.value);
   const { plan } = state.settings.value;
@@ -35,10 +42,9 @@ function Chosen({ info }: { readonly info: BaseInfo }) {
   // Two keys can be pressed between two drawings: what was asked for last counts, not what is drawn.
   const asked = useRef(first);
   asked.current = first;
-  const locked = lockedBecause();
   const run = state.run.value;
   const choose = (place: number): void => {
-    if (locked !== null || place === asked.current) return;
+    if (locked || place === asked.current) return;
     asked.current = place;
     setDraft(place);
     void attempt(async () => studio.setSettings({ plan: planFrom(blocks, place) })).then(() => setDraft((now) => (now === place ? null : now)));
@@ -47,11 +53,10 @@ function Chosen({ info }: { readonly info: BaseInfo }) {
   const advice = suggested(state.classes.value);
   const preset = (['head', 'layer4', 'full'] as const).find((one) => firstTrained(blocks, one) === first) ?? null;
   const option = (value: Preset, name: string, text: string) => ({
-    value, text, disabled: locked !== null, title: <>{name}{advice?.plan === value && <span class="network-suggested">suggested</span>}</>,
+    value, text, disabled: locked, title: <>{name}{advice?.plan === value && <span class="network-suggested">suggested</span>}</>,
   });
   return (
     <>
-      {locked !== null && <Note>{locked}</Note>}
       {run.kind === 'interrupted' && <Note>{run.anew ?? 'A run was broken off and can go on under Train. With another choice here, training begins anew.'}</Note>}
       <div class="network-presets"><Choice<Preset>
         legend="How much to train" value={preset} onChange={(value) => choose(firstTrained(blocks, value))}
@@ -63,8 +68,8 @@ function Chosen({ info }: { readonly info: BaseInfo }) {
       /></div>
       {advice && <p class="quiet network-advice">{advice.text}</p>}
       <Spoken info={{ blocks, title }} first={first} />
-      <Drawing blocks={blocks} first={first} disabled={locked !== null} describedBy="network-spoken" onMove={choose} />
-      <Prices blocks={blocks} first={first} costs={costs} disabled={locked !== null} onChoose={choose} />
+      <Drawing blocks={blocks} first={first} disabled={locked} describedBy="network-spoken" onMove={choose} />
+      <Prices blocks={blocks} first={first} costs={costs} disabled={locked} onChoose={choose} />
     </>
   );
 }
@@ -72,6 +77,7 @@ function Chosen({ info }: { readonly info: BaseInfo }) {
 /** Why the plan cannot be changed now, or null. */
 function lockedBecause(): string | null {
   if (state.run.value.kind === 'running') return 'Locked while training goes on. Stop it to train another part.';
+  if (state.base.value.kind === 'loading') return 'Locked while another base is loaded.';
   return null;
 }
 

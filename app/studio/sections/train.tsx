@@ -64,7 +64,7 @@ function Start() {
   return (
     <div class="train-start">
       <div class="row">
-        <button type="button" class="button primary train-button" aria-disabled={blocked || pressed.value} aria-describedby="train-why" onClick={start}>
+        <button type="button" data-heir class="button primary train-button" aria-disabled={blocked || pressed.value} aria-describedby="train-why" onClick={start}>
           <PlayIcon />{startLabel(run)}
         </button>
         {run.kind === 'interrupted' && run.anew === null && <button type="button" class="button" onClick={discard}>Begin anew</button>}

@@ -29,15 +29,8 @@ function headWords(run: typeof state.run.value): string {
 
 function Trying() {
   const camera = useSignal(false);
-  const hidden = useSignal(document.visibilityState === 'hidden');
   const picture = useSignal<TriedPicture | null>(null);
 
-  useEffect(() => {
-    // In the background the camera is let go, and taken again when the page is back.
-    const follow = (): void => { hidden.value = document.visibilityState === 'hidden'; };
-    document.addEventListener('visibilitychange', follow);
-    return () => document.removeEventListener('visibilitychange', follow);
-  }, []);
   useEffect(() => () => { if (picture.value) URL.revokeObjectURL(picture.value.url); }, []);
 
   const show = (blob: Blob, name: string, className?: string): void => {
@@ -65,7 +58,7 @@ function Trying() {
 
   return (
     <div class="try" onPaste={paste}>
-      {camera.value && (hidden.value ? <p class="quiet">The camera rests while the page is hidden.</p> : <LiveCamera />)}
+      {camera.value && <LiveCamera />}
       {!camera.value && picture.value && <Still picture={picture.value} />}
       <div class="row">
         {camera.value

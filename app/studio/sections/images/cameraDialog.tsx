@@ -20,6 +20,7 @@ export function CameraDialog({ of, onClose }: { readonly of: ClassInfo; readonly
   const [taken, setTaken] = useState(0);
   const queue = useRef(Promise.resolve());
   const live = camera.kind === 'live';
+  const words = taken === 0 ? '' : `${count(taken, 'picture')} taken`;
   const images = state.classes.value.find(({ id }) => id === of.id)?.images ?? [];
 
   const take = async (): Promise<void> => {
@@ -53,7 +54,8 @@ export function CameraDialog({ of, onClose }: { readonly of: ClassInfo; readonly
       title={`Pictures of ${of.name}`} onClose={onClose}
       actions={(
         <>
-          <span class="camera-count quiet number" role="status">{taken === 0 ? '' : `${count(taken, 'picture')} taken`}</span>
+          <span class="camera-count quiet number">{words}</span>
+          <span class="hidden-text" role="status">{held ? '' : words}</span>
           <button type="button" class="button" onClick={onClose}>Done</button>
         </>
       )}

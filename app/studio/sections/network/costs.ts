@@ -21,7 +21,7 @@ export function useCosts(plans: readonly string[], network: unknown): Costs {
   const [costs, setCosts] = useState<Costs>(NONE);
   const { plan: _plan, ...settings } = state.settings.value;
   const images = state.classes.value.map((one) => one.images.length);
-  const busy = state.run.value.kind === 'running' || state.device.value.kind !== 'ready';
+  const busy = state.run.value.kind === 'running' || state.base.value.kind !== 'ready' || state.device.value.kind !== 'ready';
   useEffect(() => setCosts(NONE), [network]);
   useEffect(() => {
     if (busy) {
@@ -40,6 +40,6 @@ export function useCosts(plans: readonly string[], network: unknown): Costs {
       current = false;
       clearTimeout(timer);
     };
-  }, [network, busy, plans.join(' '), JSON.stringify(settings), images.join(' ')]);
+  }, [network, busy, plans.join(' '), JSON.stringify(settings), images.join(' '), state.costs.value]);
   return costs;
 }

@@ -18,12 +18,14 @@ export function ProjectsDialog({ onClose }: { readonly onClose: () => void }) {
 
   /** Does it, and closes when the page shows another project then. */
   const go = async (doing: string, work: () => Promise<boolean | void>): Promise<void> => {
+    if (busy !== null) return;
     setBusy(doing);
     const done = await attempt(async () => (await work()) ?? true);
     setBusy(null);
     if (done) onClose();
   };
   const remove = async (project: ProjectInfo): Promise<void> => {
+    if (busy !== null) return;
     const yes = await confirmed({
       title: `Delete “${project.name}”?`, action: 'Delete the project', danger: true,
       text: `Its ${count(project.images, 'picture')}, its model and its results are deleted from this browser. This cannot be undone; save it as a file first if you may need it again.`,
@@ -40,7 +42,7 @@ export function ProjectsDialog({ onClose }: { readonly onClose: () => void }) {
       actions={(
         <>
           <FileButton accept=".zip,.graft,application/zip" single disabled={busy !== null} onFiles={([file]) => void go('Reading the project file…', () => openProjectFile(file.blob))}><UploadIcon size={18} />Open a project file</FileButton>
-          <button type="button" class="button primary" disabled={busy !== null} onClick={() => void go('Starting a new project…', () => studio.newProject())}><PlusIcon size={18} />New project</button>
+          <button type="button" class="button primary" aria-disabled={busy !== null} onClick={() => void go('Starting a new project…', () => studio.newProject())}><PlusIcon size={18} />New project</button>
         </>
       )}
     >
@@ -59,8 +61,8 @@ export function ProjectsDialog({ onClose }: { readonly onClose: () => void }) {
                   <p class="quiet number">{count(project.images, 'picture')}, changed {formatDate(project.changed)}</p>
                 </div>
                 <div class="row">
-                  {!current && <button type="button" class="button small" disabled={busy !== null || project.elsewhere} aria-label={`Open ${project.name}`} onClick={() => void go(`Opening ${project.name}…`, () => studio.openProject(project.id))}>Open</button>}
-                  <button type="button" class="button small icon-only plain" disabled={busy !== null || (project.elsewhere && !current)} aria-label={`Delete ${project.name}`} title="Delete" onClick={() => void remove(project)}><TrashIcon size={18} /></button>
+                  {!current && <button type="button" class="button small" disabled={project.elsewhere} aria-disabled={busy !== null} aria-label={`Open ${project.name}`} onClick={() => void go(`Opening ${project.name}…`, () => studio.openProject(project.id))}>Open</button>}
+                  <button type="button" class="button small icon-only plain" disabled={project.elsewhere && !current} aria-disabled={busy !== null} aria-label={`Delete ${project.name}`} title="Delete" onClick={() => void remove(project)}><TrashIcon size={18} /></button>
                 </div>
               </li>
             );

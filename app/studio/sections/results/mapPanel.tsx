@@ -32,7 +32,10 @@ export function MapPanel() {
   const images = classes.reduce((sum, one) => sum + one.images.length, 0);
   const base = state.base.value.kind === 'ready';
   const now = drawn.value;
+  const working = now.kind === 'working';
+  const blocked = !base || images < LEAST;
   const draw = async (): Promise<void> => {
+    if (blocked || working) return;
     drawn.value = { kind: 'working' };
     try {
       const map = await studio.embeddingMap();
@@ -46,7 +49,7 @@ export function MapPanel() {
     <div class="results-part">
       <h3>Map of the pictures</h3>
       <p class="quiet">Pictures that the network finds alike lie close together. Classes that lie apart are easy for it; a picture among another class may have a wrong label, or be a hard one.</p>
-      {now.kind === 'working' && <Working images={images} />}
+      {working && <Working images={images} />}
       {now.kind === 'failed' && <Note kind="wrong" live>{now.message}</Note>}
       {now.kind === 'ready' && (
         <>
@@ -54,14 +57,13 @@ export function MapPanel() {
           <MapInWords map={now.map} />
         </>
       )}
-      {now.kind !== 'working' && (
-        <div class="row">
-          <button type="button" class="button" aria-disabled={!base || images < LEAST} aria-describedby="map-why" onClick={() => { if (base && images >= LEAST) void draw(); }}>{now.kind === 'ready' ? 'Draw it again' : 'Draw the map'}</button>
-          <span class="quiet results-aside" id="map-why">
-            {!base ? 'It needs a base.' : images < LEAST ? `It needs at least ${LEAST} pictures.` : changed ? 'The pictures have changed since.' : now.kind === 'ready' ? 'After training more than the head, the places change.' : ''}
-          </span>
-        </div>
-      )}
+      <div class="row">
+        <button type="button" class="button" aria-disabled={blocked || working} aria-describedby="map-why" onClick={() => void draw()}>{working ? 'Drawing…' : now.kind === 'ready' ? 'Draw it again' : 'Draw the map'}</button>
+        <span class="quiet results-aside" id="map-why">
+          {!base ? 'It needs a base.' : images < LEAST ? `It needs at least ${LEAST} pictures.` : changed ? 'The pictures have changed since.' : now.kind === 'ready' ? 'After training more than the head, the places change.' : ''}
+        </span>
+      </div>
+      <p class="hidden-text" role="status">{working ? 'The map is being drawn.' : now.kind === 'ready' ? 'The map is drawn.' : ''}</p>
     </div>
   );
 }

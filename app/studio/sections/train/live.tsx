@@ -14,7 +14,9 @@ export function LiveRunView({ run }: { readonly run: LiveRun }) {
   const lost = state.device.value.kind === 'lost';
   const stopping = useSignal(false);
   const { phase, paused, done, total, bestEpoch, notes } = run;
+  const finishing = phase === 'finishing';
   const stop = async (): Promise<void> => {
+    if (stopping.value || finishing) return;
     stopping.value = true;
     await attempt(() => studio.stop());
     stopping.value = false;
@@ -25,9 +27,9 @@ export function LiveRunView({ run }: { readonly run: LiveRun }) {
       {lost && <p class="train-warning" role="status">The graphics device was lost. A new one is being taken, and training goes on from where it was kept last.</p>}
       <div class="row">
         {paused
-          ? <button type="button" class="button primary" onClick={() => attempt(() => studio.resume())}><PlayIcon />Resume</button>
-          : <button type="button" class="button" disabled={phase === 'finishing'} onClick={() => attempt(() => studio.pause())}><PauseIcon />Pause</button>}
-        <button type="button" class="button" disabled={stopping.value || phase === 'finishing'} onClick={stop}><StopIcon />{stopping.value ? 'Stopping…' : 'Stop'}</button>
+          ? <button type="button" data-heir class="button primary" onClick={() => attempt(() => studio.resume())}><PlayIcon />Resume</button>
+          : <button type="button" data-heir class="button" aria-disabled={finishing} onClick={() => { if (!finishing) void attempt(() => studio.pause()); }}><PauseIcon />Pause</button>}
+        <button type="button" class="button" aria-disabled={stopping.value || finishing} onClick={stop}><StopIcon />{stopping.value ? 'Stopping…' : 'Stop'}</button>
         <span class="quiet train-aside">{bestEpoch > 0 ? `Stopping keeps epoch ${bestEpoch}, the best so far.` : 'Stopping now keeps nothing: no epoch is finished yet.'}</span>
       </div>
       <Facts facts={factsOf(run)} />
