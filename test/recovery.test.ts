@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   DeviceLostError, fineTune, fineTuneWithRecovery, openGpu,
-  type Classifier, type FineTuneOptions, type FineTuneResult, type Gpu, type ProgressEvent, type RecoveryOptions, type StateDict,
+  type Classifier, type Features, type FeatureStore, type FineTuneOptions, type FineTuneResult, type Gpu, type ProgressEvent, type RecoveryOptions, type StateDict,
 } from '../src/index';
 import { parseCheckpoint } from '../src/transfer/checkpoint';
 import { collection, differing, memoryStore, stripesClassifier } from './support/stripes';
@@ -212,6 +212,23 @@ describe('a lost device', () => {
     const done = recovered.events.flatMap((event) => (event.kind === 'features' ? [`${event.done} (${event.cached})`] : []));
     expect(done).toEqual(['0 (0)', '8 (0)', '16 (0)', '16 (0)', '24 (0)', '32 (0)', '36 (0)', '44 (0)', '48 (0)']);
     expect(notesOf(recovered.events)[0]).toMatch(/going on with the features of 16 images, on /);
+  });
+
+  it('costs only the last seconds of features where it takes everything with it', async () => {
+    const unbroken = await trained(HEAD);
+    const kept = new Map<string, Features>();
+    const features = (most = Infinity): FeatureStore => ({
+      load: (fingerprint) => Promise.resolve(new Map(kept.get(fingerprint))),
+      add: (fingerprint, more) => {
+        if ((kept.get(fingerprint)?.size ?? 0) >= most) return Promise.reject(new Error('the tab was closed'));
+        kept.set(fingerprint, new Map([...(kept.get(fingerprint) ?? []), ...more]));
+        return Promise.resolve();
+      },
+    });
+    await expect(trained({ ...HEAD, features: features(16), checkpointEvery: 0 })).rejects.toThrow('the tab was closed');
+    const again = await trained({ ...HEAD, features: features(), checkpointEvery: 0 });
+    expect(again.result.features).toEqual({ computed: 32, reused: 16 });
+    expectSame(unbroken, { ...again, result: { ...again.result, features: unbroken.result.features } });
   });
 
   it('and another, and another, are made good as long as there is progress between', async () => {

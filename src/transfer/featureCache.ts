@@ -11,7 +11,7 @@ export type Features = Map<string, Float32Array>;
 /** Where features outlive a run. A store that cannot be read gives an empty map: features can always be computed again. */
 export interface FeatureStore {
   load(fingerprint: string): Promise<Features>;
-  /** Adds features that `load` did not have. */
+  /** Adds features that `load` did not have: several times in a long pass. */
   add(fingerprint: string, features: ReadonlyMap<string, Float32Array>): Promise<void>;
 }
 

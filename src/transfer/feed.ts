@@ -91,14 +91,26 @@ export interface Computed {
   readonly reused: number;
 }
 
+export interface FeatureOptions {
+  readonly store?: FeatureStore;
+  /** Images at once, at most. */
+  readonly microBatch: number;
+  /** Seconds between additions to the store: what a crash costs. Default 10. */
+  readonly keepEvery?: number;
+  readonly turns?: Turns;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: OnProgress;
+}
+
 /**
  * The trunk's features of several datasets' images. What the store knows is reused; the rest is computed once and added
- * to it. Ends early, with what there is, when `signal` is aborted.
+ * to it as it comes, so that a pass that is broken off is gone on with. Ends early, with what there is, when `signal` is
+ * aborted.
  */
 export async function featuresOf(
   classifier: Classifier,
   datasets: readonly Dataset[],
-  { store, microBatch, signal, turns = new Turns({ signal }), onProgress }: { store?: FeatureStore; microBatch: number; turns?: Turns; signal?: AbortSignal; onProgress?: OnProgress },
+  { store, microBatch, keepEvery = 10, signal, turns = new Turns({ signal }), onProgress }: FeatureOptions,
 ): Promise<Computed> {
   const { network, preprocessing } = classifier;
   const fingerprint = store ? await trunkFingerprint(network.architecture, await network.stateDict((name) => !name.startsWith('fc.')), preprocessing) : '';
@@ -109,6 +121,7 @@ export async function featuresOf(
   const reused = [...hashes].filter(isKnown).length;
   const wanted = new Set([...hashes].filter((hash) => !isKnown(hash)));
   const added: Features = new Map();
+  const inStore = storing(store, fingerprint, keepEvery);
   onProgress?.({ kind: 'features', done: reused, total, cached: reused });
   let passes: Passes | undefined;
   try {
@@ -117,21 +130,46 @@ export async function featuresOf(
       const missing = dataset.items.flatMap(({ hash }, index) => (wanted.delete(hash) ? [index] : []));
       if (missing.length === 0 || signal?.aborted) continue;
       const images = imageFeed(classifier, dataset, { onProgress });
-      passes ??= await prepareFeatures(captures(network.gpu), classifier, total - reused, microBatch);
+      // In parts of one size, however many are known: an image's features are the same bits in whichever pass it comes.
+      passes ??= await prepareFeatures(captures(network.gpu), classifier, total, microBatch);
       for await (const { inputs, items } of images.batches(missing, passes.most, 0)) {
         if (!(await turns.next())) break;
         const rows = await passes.run(items.length, inputs);
-        items.forEach(({ hash }, i) => added.set(hash, rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures)));
+        items.forEach(({ hash }, i) => {
+          const values = rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures);
+          added.set(hash, values);
+          inStore.put(hash, values);
+        });
         onProgress?.({ kind: 'features', done: reused + added.size, total, cached: reused });
+        await inStore.whenDue();
       }
     }
   } finally {
     passes?.dispose();
     network.gpu.trim(); // what training needs has other sizes
-    if (added.size > 0) await store?.add(fingerprint, added); // also where a device is lost on the way
+    await inStore.now(); // also where a device is lost on the way
   }
   const all: Features = new Map([...known, ...added]);
   return { features: all, computed: added.size, reused };
+}
+
+/** Adds features to a store in groups: those of so many seconds. */
+function storing(store: FeatureStore | undefined, fingerprint: string, every: number): { put(hash: string, values: Float32Array): void; whenDue(): Promise<void>; now(): Promise<void> } {
+  let group: Features = new Map();
+  let last = performance.now();
+  const now = async (): Promise<void> => {
+    const features = group;
+    group = new Map();
+    if (features.size > 0) await store?.add(fingerprint, features);
+    last = performance.now();
+  };
+  return {
+    put: (hash, values) => void group.set(hash, values),
+    whenDue: async () => {
+      if (performance.now() - last >= 1000 * every) await now();
+    },
+    now,
+  };
 }
 
 /** Features where the trunk is frozen and the images never change, else the images. */
@@ -141,9 +179,9 @@ export async function openFeeds(
   { recipe, microBatch, options, turns }: { readonly recipe: Recipe; readonly microBatch: number; readonly options: FineTuneOptions; readonly turns: Turns },
 ): Promise<Feeds> {
   const { augment, seed } = recipe;
-  const { features: store, signal, onProgress } = options;
+  const { features: store, checkpointEvery: keepEvery, signal, onProgress } = options;
   if (trainsOnFeatures(classifier.network, recipe)) {
-    const { features, computed, reused } = await featuresOf(classifier, [data.train, data.validation], { store, microBatch, turns, signal, onProgress });
+    const { features, computed, reused } = await featuresOf(classifier, [data.train, data.validation], { store, microBatch, keepEvery, turns, signal, onProgress });
     return { train: featureFeed(classifier, data.train, features), validation: featureFeed(classifier, data.validation, features), features: { computed, reused } };
   }
   return {

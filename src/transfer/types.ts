@@ -67,8 +67,8 @@ export interface FineTuneOptions {
   /** Continue from the checkpoint, if there is one. Default false. */
   readonly resume?: boolean;
   /**
-   * Seconds between snapshots within an epoch, for a checkpoint. Default: one after each epoch, and one where a run is
-   * interrupted.
+   * Seconds between snapshots within an epoch, for a checkpoint, and between additions to `features`. Default: a snapshot
+   * after each epoch, and one where a run is interrupted; features every 10 seconds.
    */
   readonly checkpointEvery?: number;
   /**
