@@ -1,9 +1,10 @@
 /** The web app as a visitor meets it: built, served as static files, opened in the installed browser on its software adapter. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { launch, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'puppeteer-core';
 import { build, preview } from 'vite';
+import { afterEach, expect } from 'vitest';
 import { browserFlags, findBrowser } from '../../src/node/system.mjs';
 import { appIsFresh } from '../../scripts/build.mjs';
 
@@ -12,6 +13,9 @@ export const browserPath = findBrowser();
 
 /** Chromium's flags for WebGPU: on Linux on its own software adapter. */
 export const WEBGPU_FLAGS: readonly string[] = browserFlags();
+
+/** Milliseconds until a test gives up waiting. No state takes so long, on a slow and busy machine neither: it ends what hangs. */
+export const PATIENCE = 90_000;
 
 export interface AppOptions {
   /** Default true; false opens a browser without WebGPU. */
@@ -31,6 +35,8 @@ export interface OpenedApp {
   readonly requests: string[];
   /** A new tab at this address below the site's root; in a context of its own it shares no storage with others. */
   open(path?: string, context?: BrowserContext): Promise<Page>;
+  /** Where the file of this name lies, once a page's download of it is done. */
+  downloaded(name: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -52,22 +58,57 @@ export async function openApp({ webgpu = true, launch: more = {} }: AppOptions =
       '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', ...(webgpu ? WEBGPU_FLAGS : ['--disable-features=WebGPU']), ...args,
     ],
   });
+  const downloads = mkdtempSync(join(tmpdir(), 'graft-downloads-'));
+  const session = await browser.target().createCDPSession();
+  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads, eventsEnabled: true });
   const complaints: string[] = [];
   const requests: string[] = [];
-  return {
+  const app: OpenedApp = {
     origin, browser, complaints, requests, folder: own ?? resolve('dist-app'),
     async open(path = '', context) {
       const page = await (context ?? browser).newPage();
+      page.setDefaultTimeout(PATIENCE);
       page.on('request', (request) => requests.push(request.url()));
       page.on('pageerror', (error) => complaints.push(String(error)));
       page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });
       await page.goto(`${origin}/${path}`);
       return page;
     },
+    async downloaded(name) {
+      // Until it is whole it has another name.
+      await expect.poll(() => existsSync(join(downloads, name)), { timeout: PATIENCE, interval: 50, message: `the download ${name}` }).toBe(true);
+      return join(downloads, name);
+    },
     async close() {
+      opened.delete(app);
       await browser.close();
       await server.close();
-      if (own !== undefined) rmSync(own, { recursive: true, force: true });
+      for (const folder of [downloads, ...(own === undefined ? [] : [own])]) rmSync(folder, { recursive: true, force: true });
     },
   };
+  opened.add(app);
+  return app;
 }
+
+const opened = new Set<OpenedApp>();
+
+/** What a page of the studio is at, in words. */
+function whereabouts(): string {
+  const focus = document.activeElement;
+  const focused = `focus on ${focus === document.body ? 'the page' : (focus?.getAttribute('aria-label') ?? focus?.textContent?.slice(0, 40) ?? 'nothing')}`;
+  if (!('graft' in globalThis)) return focused;
+  const { device, base, run, adding, storage } = graft.state;
+  return `device ${device.value.kind}, base ${base.value.kind}, run ${run.value.kind}, adding ${JSON.stringify(adding.value)}, storage's problem ${storage.value.problem}, ${focused}`;
+}
+
+/** After a test that failed. */
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail') return;
+  for (const { browser, complaints } of opened) {
+    for (const page of (await browser.pages()).filter((one) => one.url() !== 'about:blank')) {
+      const silent = new Promise<string>((resolve) => { setTimeout(resolve, 3000, 'no answer'); });
+      console.error(`${task.name}: ${page.url()}: ${await Promise.race([page.evaluate(whereabouts).catch(String), silent])}`);
+    }
+    if (complaints.length > 0) console.error(`Its pages complained: ${complaints.slice(-5).join('; ')}`);
+  }
+});

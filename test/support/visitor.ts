@@ -2,11 +2,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ElementHandle, Page } from 'puppeteer-core';
-import type { StudioState } from '../../app/shared/protocol';
+import { PATIENCE } from './appPage';
 import { axeComplaints } from './axe';
-
-/** The page's handle for tests. */
-declare const graft: { readonly state: { readonly [K in keyof StudioState]: { readonly value: StudioState[K] } } };
 
 const WIDTHS = [360, 768, 1280, 1920, 2560];
 
@@ -26,31 +23,84 @@ export const text = (page: Page, selector = 'body'): Promise<string> => page.$ev
 export function says(page: Page, words: RegExp, selector = 'body'): Promise<unknown> {
   return page.waitForFunction(
     (where, source, flags) => [...document.querySelectorAll<HTMLElement>(where)].some((element) => new RegExp(source, flags).test(element.innerText)),
-    { timeout: 30_000, polling: 50 }, selector, words.source, words.flags,
+    { timeout: PATIENCE, polling: 50 }, selector, words.source, words.flags,
   );
 }
 
-export const until = (page: Page, condition: string): Promise<unknown> => page.waitForFunction(condition, { timeout: 60_000, polling: 50 });
+export const until = (page: Page, condition: string): Promise<unknown> => page.waitForFunction(condition, { timeout: PATIENCE, polling: 50 });
 
+/** Opened, and its device looked for: whether there is one or not. */
 export async function ready(page: Page): Promise<Page> {
   await until(page, 'globalThis.graft !== undefined && graft.state.project.value.id !== "" && graft.state.device.value.kind !== "opening"');
   return page;
 }
 
+/** The button of this accessible name, once it can be pressed. */
 export async function button(page: Page, name: string, within = 'body'): Promise<ElementHandle<HTMLButtonElement>> {
-  const found = await page.waitForSelector(`${within} ::-p-aria([name="${name}"][role="button"])`, { visible: true, timeout: 20_000 });
-  await page.waitForFunction((element) => !(element as HTMLButtonElement).disabled, { timeout: 30_000 }, found as ElementHandle);
-  return found as ElementHandle<HTMLButtonElement>;
+  const deadline = performance.now() + PATIENCE;
+  while (performance.now() < deadline) {
+    const found = (await page.waitForSelector(`${within} ::-p-aria([name="${name}"][role="button"])`, { visible: true, timeout: PATIENCE })) as ElementHandle<HTMLButtonElement>;
+    // Waited for in turns: what waits for a button that was drawn anew meanwhile would wait for ever.
+    const usable = await page.waitForFunction((element) => !element.disabled && element.ariaDisabled !== 'true' && element.isConnected, { timeout: 1000, polling: 50 }, found).catch(() => null);
+    if (usable !== null) return found;
+  }
+  throw new Error(`the button “${name}” in ${within} cannot be pressed`);
 }
 
+/** Presses it, and once more where the page moved under the pointer. */
 export async function press(page: Page, name: string, within?: string): Promise<void> {
-  await (await button(page, name, within)).click();
+  for (let tries = 0; tries < 5; tries++) {
+    const found = await button(page, name, within);
+    const heard = await found.evaluateHandle((element) => {
+      const clicked = { once: false };
+      element.addEventListener('click', () => { clicked.once = true; }, { once: true, capture: true });
+      return clicked;
+    });
+    await found.click().catch(() => undefined); // it may be gone by now
+    if (await heard.evaluate((clicked) => clicked.once)) return;
+  }
+  throw new Error(`the button “${name}” is never under the pointer`);
 }
 
+/** Gives files to the input behind a button, as its file dialog would. */
 export async function choose(page: Page, name: string, paths: string[], within?: string): Promise<void> {
-  const found = await button(page, name, within);
-  const [chooser] = await Promise.all([page.waitForFileChooser(), found.click()]);
+  const [chooser] = await Promise.all([page.waitForFileChooser(), press(page, name, within)]);
   await chooser.accept(paths);
+}
+
+export async function closed(page: Page): Promise<void> {
+  await until(page, "document.querySelector('dialog[open]') === null");
+}
+
+/** The middle and the left edge of an element in the window, once it rests there. */
+export async function place(page: Page, selector: string): Promise<{ left: number; x: number; y: number }> {
+  return page.$eval(selector, async (element) => {
+    element.scrollIntoView({ block: 'center' });
+    for (let last = ''; ;) {
+      const { left, top, width, height } = element.getBoundingClientRect();
+      const now = [left, top, width, height].join();
+      if (now === last) return { left, x: left + width / 2, y: top + height / 2 };
+      last = now;
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+    }
+  });
+}
+
+/**
+ * Pauses the next run, or the one that goes on, as soon as this is so of it. Asked for before the run is begun and done in
+ * the page, which hears of every step, it does not come too late.
+ */
+export function pauseWhen(page: Page, condition: string): Promise<unknown> {
+  return page.evaluate(`new Promise((resolve, reject) => {
+    let seen = false;
+    const leave = graft.state.run.subscribe((run) => {
+      seen ||= run.kind === 'running';
+      if (!seen || (run.kind === 'running' && !(${condition}))) return;
+      queueMicrotask(() => leave());
+      if (run.kind === 'running') graft.studio.pause().then(resolve, reject);
+      else reject(new Error('the run was ' + run.kind + ' before it could be paused'));
+    });
+  })`);
 }
 
 /** Lets go of files from the disk over a point, as a file manager would. */
@@ -76,7 +126,8 @@ export async function lookedOver(page: Page, { dialog = false } = {}): Promise<s
     if (width !== 360 && width !== 1280) continue;
     for (const value of dialog && width === 1280 ? ['light'] : ['light', 'dark']) {
       await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
-      found.push(...(await axeComplaints(page)).map((complaint) => `${width}, ${value}: ${complaint}`));
+      // Of all that axe looks at, only contrast depends on the colours.
+      found.push(...(await axeComplaints(page, value === 'light' ? undefined : ['color-contrast'])).map((complaint) => `${width}, ${value}: ${complaint}`));
     }
   }
   await page.setViewport({ width: 1280, height: 900 });
