@@ -2,10 +2,10 @@
 // families' own first guess to src/gpu/shipped/NAME.ts. May be run in parts: what was measured is kept in .cache and not
 // measured again.
 //
-//   node scripts/shipChoices.mjs NAME [--model resnet18,resnet50] [--size 224] [--batch 1,8] [--plan full] [--budget SECONDS]
-//                                     [--fresh] [--write]
+//   node scripts/shipChoices.mjs NAME [--model resnet18,resnet50] [--size 224] [--width 64] [--batch 1,8] [--plan full]
+//                                     [--budget SECONDS] [--fresh] [--write]
 //
-// A plan of head has the classes of frozen weights, full those of trained ones.
+// The shipped base is a resnet18 of width 32 at 64 pixels. A plan of head has the classes of frozen weights, full those of trained ones.
 // NAME: lavapipe, swiftshader. --fresh: what was measured with other shaders is measured again. --write: only write.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -14,7 +14,7 @@ import { createServer } from 'vite';
 const { values: args, positionals: [name] } = parseArgs({
   allowPositionals: true,
   options: {
-    model: { type: 'string', default: 'resnet18,resnet50' }, size: { type: 'string', default: '224' }, batch: { type: 'string', default: '1,8' },
+    model: { type: 'string', default: 'resnet18,resnet50' }, size: { type: 'string', default: '224' }, width: { type: 'string', default: '64' }, batch: { type: 'string', default: '1,8' },
     plan: { type: 'string', default: 'full' }, budget: { type: 'string', default: 'Infinity' }, fresh: { type: 'boolean', default: false }, write: { type: 'boolean', default: false },
   },
 });
@@ -26,7 +26,7 @@ if (!Object.hasOwn(TABLES, name ?? '')) {
   process.exit(2);
 }
 
-const server = await createServer({ configFile: false, logLevel: 'error', server: { middlewareMode: true, hmr: false, ws: false }, appType: 'custom' });
+const server = await createServer({ configFile: false, logLevel: 'error', server: { middlewareMode: true, hmr: false, ws: false }, appType: 'custom', optimizeDeps: { noDiscovery: true } });
 const load = (path) => server.ssrLoadModule(path);
 const [{ openGpu }, { randomClassifier }, { modelWork, problemsOf }, { tune }, { shadersHash }] = await Promise.all(
   ['/src/gpu/device.ts', '/src/transfer/classifier.ts', '/src/transfer/modelWork.ts', '/src/tune/tuner.ts', '/src/kernels/sources.ts'].map(load));
@@ -46,10 +46,10 @@ async function measure() {
   gpu.choices.adopt(Object.entries(kept.results).map(([key, { candidate }]) => [key, candidate]));
   for (const model of args.model.split(',')) {
     for (const batchSize of args.batch.split(',').map(Number)) {
-      const classifier = randomClassifier(gpu, model, Array.from({ length: 1000 }, (_, i) => `class ${i}`));
+      const classifier = randomClassifier(gpu, model, Array.from({ length: 1000 }, (_, i) => `class ${i}`), { width: Number(args.width) });
       const { works, dispose } = modelWork(classifier, { plan: args.plan, batchSize, size: Number(args.size) });
       const wanted = (await problemsOf(classifier, works)).filter(({ key }) => !Object.hasOwn(kept.results, key));
-      console.log(`${model}, batch ${batchSize}, ${args.size} px: ${wanted.length} classes`);
+      console.log(`${model}, width ${args.width}, batch ${batchSize}, ${args.size} px: ${wanted.length} classes`);
       classifier.dispose();
       dispose();
       const report = await tune(gpu, wanted, { defaults: new Map(), known: Object.keys(kept.results), budgetMs: deadline - performance.now(), onProgress: note });

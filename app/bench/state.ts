@@ -65,6 +65,7 @@ export async function run(options: RunOptions = {}): Promise<void> {
   notes.value = [];
   running.value = { suite: suites[0] ?? '', text: 'starting', index: 0, of: suites.length, stopping: false };
   announcement.value = 'The benchmark runs.';
+  const hidden = countHidden();
   const { own, rounds, only } = options;
   const more = { ...(own && { own }), ...(rounds !== undefined && { rounds }), ...(only !== undefined && { only }) };
   try {
@@ -76,14 +77,33 @@ export async function run(options: RunOptions = {}): Promise<void> {
       onFailure: (suite, why) => { failures.value = { ...failures.value, [suite]: why }; },
     });
     if (!outcome.stopped && suites.includes('start') && result.value.sections.start) await visits();
-    notes.value = outcome.notes;
+    const seconds = Math.round(hidden() / 1000);
+    notes.value = [...outcome.notes, ...(seconds > 0 ? [`the tab was hidden for ${seconds} s of the run, in which browsers slow a page down: the figures may be too long`] : [])];
     announcement.value = outcome.stopped ? 'Stopped. What was measured until then is below.' : 'The benchmark has ended; the results are below.';
   } catch (error) {
     notify({ kind: 'error', text: `The benchmark broke off: ${error instanceof Error ? error.message : String(error)}` });
     announcement.value = 'The benchmark broke off.';
   } finally {
+    hidden();
     running.value = null;
   }
+}
+
+/** Counts how long the tab is hidden; what it returns ends that, and gives the milliseconds. */
+function countHidden(): () => number {
+  let since = document.hidden ? performance.now() : null;
+  let total = 0;
+  const look = (): void => {
+    if (since !== null) total += performance.now() - since;
+    since = document.hidden ? performance.now() : null;
+  };
+  document.addEventListener('visibilitychange', look);
+  return () => {
+    document.removeEventListener('visibilitychange', look);
+    look();
+    since = null;
+    return total;
+  };
 }
 
 /** How long a visit to the studio takes, with the base that comes with the site. */

@@ -28,8 +28,10 @@ async function run(task: Task): Promise<void> {
     say({ kind: 'begins', name });
     let verdict = await verdictOf(device.gpu, name, read);
     if (device.lost() && verdict.status !== 'pass') {
+      device = await openDevice().catch((error: unknown) => {
+        throw new Error(`the GPU was lost at ${name}, and no new one is to be had: ${wordsOf(error)}`);
+      });
       say({ kind: 'note', text: `The GPU was lost at ${name}; a new one was taken, and it was tried again.` });
-      device = await openDevice();
       verdict = await verdictOf(device.gpu, name, read);
     }
     say({ kind: 'verdict', verdict });

@@ -51,7 +51,7 @@ const MODELS = {
   },
 };
 
-/** `software`: of the adapter. `own`: one model in place of the list, `{ depth, batch, size, workloads }`. */
+/** `software`: of the adapter. `own`: one model in place of the lists and in the start, `{ depth, batch, size, workloads }`. */
 export function planOf(size, software, own) {
   const at = software ? 'software' : 'hardware';
   const pixels = software ? 64 : size === 'quick' ? 96 : 224;
@@ -59,7 +59,9 @@ export function planOf(size, software, own) {
     rounds: { quick: 3, standard: 5, full: 9 }[size],
     kernels: KERNELS[at][size](),
     models: own ? [{ ...own, id: `ResNet-${own.depth}, batch ${own.batch}, ${own.size} px` }] : MODELS[at][size](),
-    start: { depth: 18, batch: 1, size: pixels, classes: CLASSES, times: { quick: 1, standard: 3, full: 5 }[size] },
+    start: {
+      depth: own?.depth ?? 18, batch: own?.batch ?? 1, size: own?.size ?? pixels, classes: CLASSES, times: { quick: 1, standard: 3, full: 5 }[size], warm: size === 'quick' ? 2 : 5,
+    },
     memory: [software ? { depth: 18, batch: 4, size: 64 } : { depth: size === 'quick' ? 18 : 50, batch: 32, size: pixels }],
     tuning: {
       model: { depth: 18, batch: 1, size: software ? 32 : 96, classes: 10 },

@@ -70,7 +70,7 @@ export async function runBench({ suites, engines, size, software, own, rounds, o
     const names = engines.filter((name) => DEFAULT_ENGINES[suite].includes(name));
     try {
       const section = await runSuite(suite, {
-        host, notes, plan, options: { engines: names, sample: 40, budget: size === 'quick' ? 2 : 5, ...((size === 'quick' || software) && { brief: true }) },
+        host, notes, plan, options: { engines: names, sample: 40, budget: rounds === undefined ? (size === 'quick' ? 2 : 5) : Infinity, ...((size === 'quick' || software) && { brief: true }) },
         progress: (text) => onProgress(suite, text), onSection: (part) => onSection(suite, part), over,
       });
       if (section !== null) onSection(suite, section);

@@ -12,6 +12,7 @@ import { Stopped, compareLogits, kernelSuite, modelSuite, rotated, tuningSuite }
 
 const SEED = 1;
 const [LR, MOMENTUM] = [1e-3, 0.9];
+/** In the plan of `start` there may be fewer. */
 const WARM_FORWARDS = 5;
 
 export const DEFAULT_ENGINES = {
@@ -127,7 +128,7 @@ const SUITES = {
 
   /** Cold: every time a new process. The driver keeps compiled shaders on disk, so the first time on a machine is slower. */
   async start(names, context) {
-    const { times, ...model } = context.plan.start;
+    const { times, warm: forwards = WARM_FORWARDS, ...model } = context.plan.start;
     const config = await modelConfig(context, model, names);
     const [cold, warm, phases, failed] = [{}, {}, {}, {}];
     const seen = new Map();
@@ -141,7 +142,7 @@ const SUITES = {
           if (engine.phases) phases[name] = phasesOf(engine.phases, engine.coldMs);
           if (round === times - 1) {
             await engine.ask('begin', { workload: 'forward' });
-            for (let i = 0; i <= WARM_FORWARDS; i++) {
+            for (let i = 0; i <= forwards; i++) {
               const { ms } = await engine.ask('run', { workload: 'forward' });
               if (i > 0) (warm[name] ??= []).push(rounded(ms));
             }

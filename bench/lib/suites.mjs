@@ -29,6 +29,18 @@ function reasonOf(error) {
   return error.message.split('\n')[0];
 }
 
+/** An engine that fails while it is timed has no figure in this row; the others go on. */
+async function orLeaveOut(engine, timed, row, fn) {
+  try {
+    await fn();
+  } catch (error) {
+    row.failed[engine.name] = reasonOf(error);
+    delete row.ms[engine.name];
+    if (row.jsMs) delete row.jsMs[engine.name];
+    timed.splice(timed.indexOf(engine), 1);
+  }
+}
+
 export function rotated(list, by) {
   const at = by % list.length || 0;
   return [...list.slice(at), ...list.slice(0, at)];
@@ -80,7 +92,7 @@ async function kernelRow(item, engines, { rounds, sampleMs, budgetMs, progress }
   for (let round = 0; round < rounds && (round < 3 || performance.now() - began < budgetMs); round++) {
     for (const engine of rotated(ready, round)) {
       progress(`round ${round + 1} of ${rounds}, ${engine.name}`);
-      (row.ms[engine.name] ??= []).push(rounded(await engine.ask('timeKernel')));
+      await orLeaveOut(engine, ready, row, async () => (row.ms[engine.name] ??= []).push(rounded(await engine.ask('timeKernel'))));
     }
   }
   for (const engine of ready) await engine.ask('endKernel').catch((error) => (row.failed[engine.name] = reasonOf(error)));
@@ -127,11 +139,11 @@ export async function modelSuite(item, engines, { rounds, budgetMs, progress, on
     for (let round = 0; round < rounds && (round < 3 || performance.now() - began < budgetMs); round++) {
       for (const engine of rotated(usable, round)) {
         progress(`${item.id}, ${workload}: round ${round + 1} of ${rounds}, ${engine.name}`);
-        await once(engine, WARM_UP + round);
+        await orLeaveOut(engine, usable, row, () => once(engine, WARM_UP + round));
       }
     }
     result.rows[workload] = row;
-    for (const engine of usable) (result.memory[engine.name] ??= {})[workload] = await engine.ask('memory');
+    for (const engine of [...usable]) await orLeaveOut(engine, usable, row, async () => ((result.memory[engine.name] ??= {})[workload] = await engine.ask('memory')));
     onRow(result);
   }
   return result;

@@ -65,7 +65,13 @@ const REPORTS = {
     row('with nothing else to do', rate(idle), waits(idle)),
     row('while layer4 is trained', rate(training), waits(training)),
   ],
+  beside: pageLines,
+  suites: pageLines,
 };
+
+function pageLines({ seconds, markdown, problems }) {
+  return [...Object.entries(seconds).map(([suite, took]) => row(suite, `${took.toFixed(0)} s`, 'from pressing Run to the last row')), ...problems.map((each) => `  PROBLEM ${each}`), '', markdown];
+}
 
 function compared(what, unit, page, node, how) {
   if (page === null || node === null) return [row(what, 'not measured', how)];

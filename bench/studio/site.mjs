@@ -1,7 +1,7 @@
 /** The built app, served as it would be by any host, and the browser that visits it. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { launch } from 'puppeteer-core';
 import { preview } from 'vite';
@@ -12,7 +12,7 @@ import { ROOT } from '../engines/source.mjs';
 /** Serves `folder`, or the app, built where it is out of date. */
 export async function openSite(folder) {
   if (folder === undefined) await buildApp(ROOT);
-  const dist = folder ?? join(ROOT, 'dist-app');
+  const dist = resolve(folder ?? join(ROOT, 'dist-app')); // vite would take it from the app's folder
   const server = await preview({
     configFile: join(ROOT, 'app/vite.config.ts'), build: { outDir: dist }, preview: { port: 0, host: '127.0.0.1', strictPort: false }, logLevel: 'error',
   });
