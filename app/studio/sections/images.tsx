@@ -20,7 +20,7 @@ export function ImagesSection() {
     <Section id="images" title="Pictures" lead={classes.length === 0 ? 'Each thing to tell apart is a class, and each class has its pictures.' : `${count(total, 'picture')} in ${count(classes.length, 'class', 'classes')}`}>
       <Adding />
       <Report />
-      {classes.length > 0 && <Hints classes={classes} />}
+      {classes.length > 0 && state.adding.value === null && <Hints classes={classes} />}
       {classes.length > 0 && <div class="class-cards">{classes.map((info) => <Card key={info.id} info={info} />)}</div>}
       <NewClass />
     </Section>
@@ -61,7 +61,7 @@ function Hints({ classes }: { readonly classes: readonly ClassInfo[] }) {
   const [least, most] = [filled.reduce((a, b) => (b.images.length < a.images.length ? b : a), classes[0]), filled.reduce((a, b) => (b.images.length > a.images.length ? b : a), classes[0])];
   const few = filled.filter(({ images }) => images.length < 5);
   if (filled.length < 2) return <Note>Training needs pictures of at least two classes: what it should recognise, and what that is to be told from.</Note>;
-  if (few.length > 0) return <Note>{few.length === 1 ? `${few[0].name} has` : `${few.length} classes have`} fewer than five pictures. Ten or more of each make the result reliable.</Note>;
-  if (most.images.length > 4 * least.images.length) return <Note>{most.name} has {Math.floor(most.images.length / least.images.length)} times as many pictures as {least.name}. The network will lean towards it; more pictures of the others help.</Note>;
+  if (few.length > 0) return <Note>{few.length === 1 ? `“${few[0].name}” has` : `${few.length} classes have`} fewer than five pictures. Ten or more of each make the result reliable.</Note>;
+  if (most.images.length > 4 * least.images.length) return <Note>“{most.name}” has {Math.floor(most.images.length / least.images.length)} times as many pictures as “{least.name}”. The network will lean towards it; more pictures of the others help.</Note>;
   return null;
 }

@@ -53,7 +53,7 @@ function Chosen({ info, locked }: { readonly info: BaseInfo; readonly locked: bo
   const advice = suggested(state.classes.value);
   const preset = (['head', 'layer4', 'full'] as const).find((one) => firstTrained(blocks, one) === first) ?? null;
   const option = (value: Preset, name: string, text: string) => ({
-    value, text, disabled: locked, title: <>{name}{advice?.plan === value && <span class="network-suggested">suggested</span>}</>,
+    value, text, disabled: locked, title: <>{name}{advice?.plan === value && <span class="suggested">suggested</span>}</>,
   });
   return (
     <>

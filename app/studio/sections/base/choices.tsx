@@ -1,13 +1,13 @@
 /** Where a base can come from: the shipped one, weights published by name, or a file. */
 import { useState } from 'preact/hooks';
-import type { BaseChoice } from '../../../shared/protocol';
+import type { BaseChoice, ClassInfo } from '../../../shared/protocol';
 import { Choice } from '../../../ui/choice';
 import { DropZone } from '../../../ui/drop';
 import { Field } from '../../../ui/field';
 import { formatBytes, formatLarge } from '../../../ui/format';
 import { DownloadIcon } from '../../../ui/icons';
 import { attempt } from '../../../ui/notices';
-import { studio } from '../../session';
+import { state, studio } from '../../session';
 import { asFile } from '../images/adding';
 import { PUBLISHED, publishedTitle, sizeOf } from './published';
 
@@ -19,7 +19,9 @@ export interface ChoicesProps {
 }
 
 export function Choices({ blocked }: ChoicesProps) {
-  const [kind, setKind] = useState<Kind>('shipped');
+  const [picked, setKind] = useState<Kind | null>(null);
+  const photos = arePhotos(state.classes.value);
+  const kind = picked ?? (photos ? 'published' : 'shipped');
   const choose = (choice: BaseChoice): void => void attempt(studio.chooseBase(choice));
   return (
     <div class="base-choices">
@@ -27,7 +29,7 @@ export function Choices({ blocked }: ChoicesProps) {
         legend="Where the base comes from" value={kind} onChange={setKind}
         options={[
           { value: 'shipped', title: 'Glyphs', text: 'Comes with Graft, ready at once. Has seen letters, digits and signs only: right for the sample and for drawn shapes.' },
-          { value: 'published', title: 'ImageNet', text: 'Knows a million photographs. Take this for photographs and the camera. Downloaded once.' },
+          { value: 'published', title: <>ImageNet{photos && <span class="suggested">suggested</span>}</>, text: 'Knows a million photographs. Take this for photographs and the camera. Downloaded once.' },
           { value: 'files', title: 'Your own', text: 'A ResNet from a file: .safetensors or .pth, from Graft, PyTorch or timm.' },
         ]}
       />
@@ -49,6 +51,14 @@ export function Choices({ blocked }: ChoicesProps) {
     </div>
   );
 }
+
+/** Whether most pictures are photographs, by their names: cameras write JPEG, drawings and screens are seldom kept so. */
+function arePhotos(classes: readonly ClassInfo[]): boolean {
+  const names = classes.flatMap(({ images }) => images.map(({ name }) => name));
+  return names.length > 0 && names.filter((name) => /\.(jpe?g|heic|avif)$/i.test(name)).length > names.length * MOST;
+}
+
+const MOST = 2 / 3;
 
 interface PublishedProps extends ChoicesProps {
   readonly choose: (choice: BaseChoice) => void;

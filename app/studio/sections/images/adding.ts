@@ -11,6 +11,9 @@ export const lastReport = signal<AddReport | null>(null);
 /** Pictures that came without a folder, until someone says which class they are. */
 export const undecided = signal<readonly IncomingFile[] | null>(null);
 
+/** The class whose camera is to be opened. */
+export const cameraFor = signal<number | null>(null);
+
 const WEIGHTS = /\.(safetensors|pth|pt|bin)$/i;
 const ARCHIVE = /\.zip$/i;
 const LISTING = 4_000_000; // bytes of an archive's end that surely hold the names of its files

@@ -1,5 +1,5 @@
 /** A class: its name, its pictures, and every way to give it more. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ClassInfo } from '../../../shared/protocol';
 import { confirmed } from '../../../ui/dialog';
 import { FileButton, useDrop } from '../../../ui/drop';
@@ -9,7 +9,7 @@ import { carriesFiles, filesOfTransfer } from '../../../ui/incoming';
 import { InlineName } from '../../../ui/inlineName';
 import { attempt } from '../../../ui/notices';
 import { state, studio } from '../../session';
-import { addFiles, PICTURES } from './adding';
+import { addFiles, cameraFor, PICTURES } from './adding';
 import { CameraDialog } from './cameraDialog';
 import { ImageGrid } from './imageGrid';
 import { clearSelection, DRAGGED, move, remove, selectedOf } from './selection';
@@ -22,6 +22,15 @@ export function ClassCard({ info }: { readonly info: ClassInfo }) {
   const { id, name, images } = info;
   const [all, setAll] = useState(false);
   const [camera, setCamera] = useState(false);
+  const card = useRef<HTMLElement>(null);
+  const asked = cameraFor.value === id;
+  useEffect(() => {
+    if (!asked) return;
+    cameraFor.value = null;
+    setCamera(true);
+  }, [asked]);
+  // Shown whole, it takes a row of its own, perhaps further down.
+  useEffect(() => { if (all) card.current?.scrollIntoView({ block: 'nearest' }); }, [all]);
   const first = state.classes.value.length > MANY_CLASSES ? FIRST.many : FIRST.few;
   const { over, handlers } = useDrop({
     accepts: (transfer) => transfer.types.includes(DRAGGED) || carriesFiles(transfer),
@@ -32,7 +41,7 @@ export function ClassCard({ info }: { readonly info: ClassInfo }) {
     },
   });
   return (
-    <article class={`class-card${over ? ' drop-over' : ''}${all ? ' all' : ''}`} data-class-id={id} aria-label={`Class ${name}`} {...handlers}>
+    <article ref={card} class={`class-card${over ? ' drop-over' : ''}${all ? ' all' : ''}`} data-class-id={id} aria-label={`Class ${name}`} {...handlers}>
       <header class="class-head">
         <h3><InlineName name={name} label="Name of the class" onRename={(next) => attempt(studio.renameClass(id, next))} /></h3>
         <button type="button" class="button small plain icon-only" aria-label={`Delete the class ${name}`} title="Delete the class" onClick={() => void removeClass(info)}><TrashIcon size={18} /></button>

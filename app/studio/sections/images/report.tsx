@@ -21,7 +21,7 @@ export function Report() {
             </p>
             {report.skipped.length > 0 && (
               <ul class="images-skipped">
-                {(all ? report.skipped : report.skipped.slice(0, MOST)).map(({ name, reason }, i) => <li key={i}><span class="images-skipped-name">{name}</span> <span>{reason}</span></li>)}
+                {(all ? report.skipped : report.skipped.slice(0, MOST)).map(({ name, reason }, i) => <li key={i}><span class="images-skipped-name">{name}</span>: {reason}</li>)}
               </ul>
             )}
             {!all && report.skipped.length > MOST && <button type="button" class="button small" onClick={() => setAll(true)}>Show all {report.skipped.length}</button>}

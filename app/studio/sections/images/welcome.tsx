@@ -1,8 +1,10 @@
 /** How an empty project greets. */
 import { useState } from 'preact/hooks';
 import { DropZone } from '../../../ui/drop';
-import { session, state } from '../../session';
-import { addSample, PICTURES, takeFiles } from './adding';
+import { CameraIcon } from '../../../ui/icons';
+import { attempt } from '../../../ui/notices';
+import { session, state, studio } from '../../session';
+import { addSample, cameraFor, PICTURES, takeFiles } from './adding';
 
 export function Welcome() {
   const [fetching, setFetching] = useState(false);
@@ -11,6 +13,12 @@ export function Welcome() {
     setFetching(true);
     await addSample();
     setFetching(false); // where it failed: the welcome stays
+  };
+  const camera = async (): Promise<void> => {
+    const first = await attempt(studio.addClass('Class 1'));
+    if (first === undefined) return;
+    await attempt(studio.addClass('Class 2'));
+    cameraFor.value = first;
   };
   return (
     <section class="welcome" aria-labelledby="welcome-title">
@@ -23,6 +31,7 @@ export function Welcome() {
         hint="A folder for each class: its name becomes the class's name. Ten pictures of each are a good start."
         accept={PICTURES} button="Choose pictures or a zip" folder onFiles={(files) => void takeFiles(files)}
       >
+        <button type="button" class="button" onClick={() => void camera()}><CameraIcon size={18} />Start with the camera</button>
         <button type="button" class="button primary" disabled={fetching} onClick={() => void sample()}>{fetching ? 'Fetching the sample…' : 'Try the sample'}</button>
       </DropZone>
     </section>

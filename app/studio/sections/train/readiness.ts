@@ -27,6 +27,7 @@ export function readiness(state: Known): Readiness {
   const filled = classes.filter(({ images }) => images.length > 0);
   const empty = classes.filter(({ images }) => images.length === 0);
   if (filled.length < 2) {
+    if (state.adding.value !== null) return { blockers, hints };
     const have = filled.length === 0 ? 'there are no pictures yet' : `only “${filled[0].name}” has pictures`;
     blockers.push(`Add pictures of at least two classes: ${have}.`);
   } else {
