@@ -18,7 +18,13 @@ export class ErrorLog {
   readonly #pending: Promise<Outcome>[] = [];
   /** Called when the device is gone. */
   readonly #waiting = new Set<() => void>();
+  readonly #nudge: () => void;
   #closed: DeviceError | undefined;
+
+  /** `nudge` has the browser look whether the device is done, where it does not by itself. */
+  constructor(nudge: () => void) {
+    this.#nudge = nudge;
+  }
 
   /** Remembers the outcome of an error scope of this kind; `what` says what was being done. */
   watch(outcome: Promise<GPUError | null>, what: string, filter: GPUErrorFilter = 'validation'): void {
@@ -66,7 +72,7 @@ export class ErrorLog {
     promise.catch(() => undefined); // it may fail after the device
     this.assertAlive();
     try {
-      return await patiently(this.#orClosed(promise));
+      return await patiently(this.#orClosed(promise), this.#nudge);
     } catch (error) {
       await this.#grace();
       this.assertAlive();

@@ -29,7 +29,7 @@ export class Gpu {
   /** Which algorithms this device's kernels use. */
   readonly choices = new Choices();
   readonly #owned: boolean;
-  readonly #log = new ErrorLog();
+  readonly #log: ErrorLog;
   readonly #pool: BufferPool;
   readonly #pipelines: Pipelines;
   readonly #recorder: Recorder;
@@ -43,7 +43,7 @@ export class Gpu {
     this.device = device;
     this.#owned = owned;
     this.adapter = adapter;
-    const log = this.#log;
+    const log = (this.#log = new ErrorLog(() => device.queue.submit([])));
     const pool = (this.#pool = new BufferPool(device, (error, what) => log.watch(error, what, 'out-of-memory')));
     const pipelines = (this.#pipelines = new Pipelines(device, log));
     const recorder = (this.#recorder = new Recorder(device, pipelines, log));

@@ -1,19 +1,21 @@
 /** Compute pipelines of one device, compiled once a kernel: at once when a dispatch needs one, or many ahead in parallel. */
 import { DeviceError } from '../errors';
 import type { ErrorLog } from './errorLog';
+import { IN_FIREFOX } from './firefox';
 import type { Kernel } from './kernel';
 import { unroll } from './unroll';
 
 export class Pipelines {
   readonly #device: GPUDevice;
   readonly #log: ErrorLog;
+  /** Whether loops are written out for the compiler. */
   readonly #unrolls: boolean;
   readonly #made = new Map<string, GPUComputePipeline>();
 
   constructor(device: GPUDevice, log: ErrorLog) {
     this.#device = device;
     this.#log = log;
-    this.#unrolls = /swiftshader/i.test(`${device.adapterInfo.architecture} ${device.adapterInfo.description}`);
+    this.#unrolls = IN_FIREFOX || /swiftshader/i.test(`${device.adapterInfo.architecture} ${device.adapterInfo.description}`);
   }
 
   get(kernel: Kernel): GPUComputePipeline {

@@ -2,6 +2,8 @@
  * Writes loops of few, constant turns out, for drivers that do not. SwiftShader keeps an array that is indexed by a
  * loop's variable in memory and checks every access; indexed by constants, its elements are registers, and a register
  * tile is ten times as fast. The variable becomes a constant of each copy's block, so the body stays as it is written.
+ * Firefox's compiler, naga, counts the turns of every loop and bounds every index of an array that is not constant,
+ * which no driver sees through: written out, a convolution is six times as fast there.
  */
 
 /**
