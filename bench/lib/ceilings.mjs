@@ -20,7 +20,8 @@ const COPY_FORMS = [[1, null], [4, null], [4, 64], [4, 1024]];
  * no large copies, for where seconds count: a lower bound of the ceilings.
  */
 export async function openCeilings(device, sync, { brief = false } = {}) {
-  const software = /llvmpipe|swiftshader/i.test(device.adapterInfo?.description ?? '');
+  // Browsers leave the description empty.
+  const software = /llvmpipe|swiftshader/i.test(`${device.adapterInfo?.architecture} ${device.adapterInfo?.description}`);
   const threads = software ? 4096 : 2 ** 19;
   const fmas = [];
   for (const [type, chains] of brief ? FORMS.slice(1, 4) : FORMS) fmas.push(await openFma(device, type, chains, threads));

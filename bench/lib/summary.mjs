@@ -50,6 +50,11 @@ export function bestPeer(ms) {
   return { name, ratio: pairwise(fastest, ms.graft) };
 }
 
+/** Browsers leave the description empty. */
+export const adapterTitle = ({ description, vendor, architecture }) => description || [vendor, architecture].filter(Boolean).join(' ');
+/** The first that tells of itself, of those that a section's engines found. */
+export const adapterOf = ({ adapters }) => Object.values(adapters).find((each) => each && adapterTitle(each) !== '');
+
 export const timeText = (ms) => (ms >= 10_000 ? `${(ms / 1000).toFixed(1)} s` : ms >= 100 ? `${ms.toFixed(0)} ms` : ms >= 10 ? `${ms.toFixed(1)} ms` : `${ms.toFixed(2)} ms`);
 export const speedText = (value) => (value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 export const ratioText = (value) => `${value >= 10 ? value.toFixed(1) : value.toFixed(2)}x`;

@@ -1,7 +1,7 @@
 /** A section of a result as groups of rows with one entry an engine: what a page draws and what goes into Markdown. */
 import { WORKLOADS } from './cases.mjs';
 import { pairwise } from './numbers.mjs';
-import { ENGINES, ceilingsOf, kernelFigures, megabytes, ratioText, speedText, spread, timeText } from './summary.mjs';
+import { ENGINES, adapterOf, adapterTitle, ceilingsOf, kernelFigures, megabytes, ratioText, speedText, spread, timeText } from './summary.mjs';
 
 export const engineTitle = (name) => ENGINES[name]?.title ?? name;
 
@@ -92,7 +92,7 @@ const VIEWS = {
 };
 
 /** Rows of the visits that were measured: see lib/start.mjs. */
-function visitRows(visit) {
+export function visitRows(visit) {
   const names = { cold: 'Files fetched anew', warm: 'Files from the cache', together: 'Everything at once, as the pages do it' };
   return Object.entries(visit).map(([how, { total, second, phases, marks, pipelines }]) => ({
     label: names[how] ?? how, failed: {}, entries: [plain('graft', total, timeText(total))],
@@ -117,8 +117,8 @@ export function markdownOf(result, titles) {
   const lines = [];
   for (const [name, section] of Object.entries(result.sections)) {
     const { lead, groups, failed, partial } = sectionView(name, section);
-    const adapter = Object.values(section.facts.adapters).find((each) => each?.description || each?.vendor);
-    lines.push(`## ${titles[name] ?? name}`, '', [adapter && [adapter.description || adapter.vendor, adapter.software && '(software)'].filter(Boolean).join(' '), section.facts.browser ?? `Node ${section.facts.node}`, section.facts.system, section.facts.date.slice(0, 10), Object.entries(section.facts.versions).map(([key, value]) => `${key} ${value}`).join(', ')].filter(Boolean).join('; '), '');
+    const adapter = adapterOf(section.facts);
+    lines.push(`## ${titles[name] ?? name}`, '', [adapter && [adapterTitle(adapter), adapter.software && '(software)'].filter(Boolean).join(' '), section.facts.browser ?? `Node ${section.facts.node}`, section.facts.system, section.facts.date.slice(0, 10), Object.entries(section.facts.versions).map(([key, value]) => `${key} ${value}`).join(', ')].filter(Boolean).join('; '), '');
     for (const text of [lead, partial, ...Object.entries(failed).map(([engine, why]) => `${engineTitle(engine)} did not run: ${why}`)].filter(Boolean)) lines.push(text, '');
     for (const { title, unit, rows } of groups) {
       const engines = inOrder([...new Set(rows.flatMap(({ entries, failed: none }) => [...entries.map(({ engine }) => engine), ...Object.keys(none)]))]);

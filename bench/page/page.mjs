@@ -1,4 +1,5 @@
 /** The results page: one file that stands alone, in light and dark, from 360 pixels up. No script runs in it. */
+import { adapterOf, adapterTitle } from '../lib/summary.mjs';
 import { curvesSection, escape, kernelsSection, memorySection, modelsSection, startSection, tuningSection } from './sections.mjs';
 
 const SECTIONS = [
@@ -42,10 +43,10 @@ const id = (name, key) => `${name}-${key}`.replace(/[^\w-]+/g, '-');
 function machine(name, { sections }, torch, chart) {
   const present = SECTIONS.filter(([key]) => sections[key]);
   const facts = present.map(([key]) => sections[key].facts);
-  const adapter = facts.flatMap(({ adapters }) => Object.values(adapters)).find((each) => each?.description);
+  const adapter = facts.map(adapterOf).find(Boolean);
   const commits = new Set(facts.map(({ commit }) => commit));
   const body = present.map(([key, heading, render]) => `<section id="${id(name, key)}"><h2>${heading}</h2>${render(sections[key], chart, torch)}${footnote(sections[key].facts, commits.size > 1)}</section>`);
-  return `<header class="machine"><h2 class="adapter">${escape(adapter?.description || name)}${adapter?.software ? ' <span class="tag">software</span>' : ''}</h2>${factList(facts[0], adapter, torch, commits)}${adapter?.software ? '<p class="note">A software adapter runs kernels on the processor: these figures compare engines, they say nothing about a GPU.</p>' : ''}</header>${body.join('\n')}`;
+  return `<header class="machine"><h2 class="adapter">${escape(adapter ? adapterTitle(adapter) : name)}${adapter?.software ? ' <span class="tag">software</span>' : ''}</h2>${factList(facts[0], adapter, torch, commits)}${adapter?.software ? '<p class="note">A software adapter runs kernels on the processor: these figures compare engines, they say nothing about a GPU.</p>' : ''}</header>${body.join('\n')}`;
 }
 
 function factList({ system, node, browser, versions, date, features }, adapter, torch, commits) {

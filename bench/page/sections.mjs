@@ -2,6 +2,7 @@
 import { WORKLOADS } from '../lib/cases.mjs';
 import { pairwise } from '../lib/numbers.mjs';
 import { ENGINES, bestPeer, ceilingsOf, isPeer, kernelFigures, megabytes, ratioText, speedText, spread, timeText } from '../lib/summary.mjs';
+import { visitRows } from '../lib/view.mjs';
 import { curves, groupedBars, ratioDots } from './charts.mjs';
 
 export const escape = (text) => String(text).replace(/[&<>"]/g, (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]);
@@ -152,7 +153,7 @@ function spreadPoint(ms) {
 
 const point = (x, engine, value) => ({ x, engine, value, least: value, most: value });
 
-export function startSection({ cold, warm, phases, model }, chart) {
+export function startSection({ cold, warm, phases, model, visit, facts }, chart) {
   const bars = Object.entries(cold).map(([engine, samples]) => {
     const { median: value, least, most } = spread(samples);
     return { row: title(engine), engine, value, least, most, text: timeText(value) };
@@ -162,7 +163,13 @@ export function startSection({ cold, warm, phases, model }, chart) {
     return [swatch(name), withSpread(timeText(c.median), timeText(c.least), timeText(c.most)), withSpread(timeText(w.median), timeText(w.least), timeText(w.most)),
       phases?.[name] ? phases[name].map(([phase, ms]) => `${escape(phase)} ${timeText(ms)}`).join(', ') : '–'];
   });
-  return `<p>From the start of a new process to the first logits of ResNet-${model.depth} (batch ${model.batch}, ${model.size} px): imports, device, weights from disk, pipelines, one forward. The driver keeps compiled shaders on disk between runs.</p>${legend([], undefined, 'Milliseconds to the first result')}${chart((size) => groupedBars(size.document, { bars, ...size }))}${table(['', 'cold', 'warm forward', 'of it (last start)'], cells)}`;
+  return `<p>From the start of a new ${facts.browser ? 'worker' : 'process'} to the first logits of ResNet-${model.depth} (batch ${model.batch}, ${model.size} px): imports, device, weights${facts.browser ? '' : ' from disk'}, pipelines, one forward. The ${facts.browser ? 'browser' : 'driver'} keeps compiled shaders on disk between runs.</p>${legend([], undefined, 'Milliseconds to the first result')}${chart((size) => groupedBars(size.document, { bars, ...size }))}${table(['', 'cold', 'warm forward', 'of it (last start)'], cells)}${visit ? visitTable(visit) : ''}`;
+}
+
+/** Visits to a page with the shipped base, in a browser: see lib/start.mjs. */
+function visitTable(visit) {
+  const rows = visitRows(visit).map(({ label, entries: [{ text }], detail }) => [escape(label), text, escape(detail)]);
+  return `<h3>A visit: from nothing to the first prediction of the shipped base</h3>${table(['', 'in all', 'of it'], rows)}`;
 }
 
 export function memorySection({ rows }, chart) {
