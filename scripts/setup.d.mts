@@ -7,5 +7,5 @@ export interface SetupOptions {
 }
 export const ROOT: string;
 export function nodeProblem(version?: string): string | null;
-export function setup(options?: SetupOptions): Promise<{ env: Record<string, string>; browser: string | null }>;
+export function setup(options?: SetupOptions): Promise<{ env: Record<string, string>; browser: string | null; firefox: string | null }>;
 export function reportSetupError(error: unknown): void;

@@ -10,7 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readAptSources } from '../src/node/aptSources.mjs';
 import { probeAdapter } from '../src/node/probe.mjs';
-import { adapterRoute, browserRoute, describeSystem, findBrowser, findSwiftshader } from '../src/node/system.mjs';
+import { adapterRoute, browserRoute, describeSystem, findBrowser, findFirefox, findSwiftshader, firefoxRoute } from '../src/node/system.mjs';
 import { aptInstall, installSteps } from './setup/apt.mjs';
 import { checkPackages, installPackages } from './setup/packages.mjs';
 import { SetupError } from './setup/run.mjs';
@@ -26,8 +26,8 @@ export function nodeProblem(version = process.versions.node) {
 }
 
 /**
- * Makes everything ready and returns `{ env, browser }`: variables to set before WebGPU is used (a driver chosen by
- * its file), and the browser's path or null. `adapter: false` leaves the adapter out; `browser: true` asks for one.
+ * Makes everything ready and returns `{ env, browser, firefox }`: variables to set before WebGPU is used (a driver chosen
+ * by its file), and the browsers' paths or null. `adapter: false` leaves the adapter out; `browser: true` asks for both.
  * Throws `SetupError` where it cannot.
  */
 export async function setup({ adapter = true, browser = false, dryRun = false, log = console.log } = {}) {
@@ -43,7 +43,8 @@ export async function setup({ adapter = true, browser = false, dryRun = false, l
   const system = describeSystem();
   const env = adapter ? await ensureAdapter({ system, dryRun, log }) : {};
   const path = browser ? await ensureBrowser({ system, dryRun, log }) : findBrowser();
-  return { env, browser: path };
+  const firefox = browser ? await ensureFirefox({ system, dryRun, log }) : findFirefox();
+  return { env, browser: path, firefox };
 }
 
 /**
@@ -128,18 +129,26 @@ async function perform({ install, why }, { what, dryRun, log }) {
 }
 
 /** A browser for the tests. Without one the other tests still run, so this warns rather than fails. */
-async function ensureBrowser({ system, dryRun, log }) {
-  const found = findBrowser();
+function ensureBrowser({ system, dryRun, log }) {
+  return ensure({ find: findBrowser, route: browserRoute(system), name: 'Chromium', tests: 'The browser tests', other: 'Chromium or Google Chrome', dryRun, log });
+}
+
+/** The other engine that has WebGPU everywhere; as `ensureBrowser`. */
+function ensureFirefox({ system, dryRun, log }) {
+  return ensure({ find: findFirefox, route: firefoxRoute(system), name: 'Firefox', tests: 'The tests in Firefox', other: 'Firefox', dryRun, log });
+}
+
+async function ensure({ find, route, name, tests, other, dryRun, log }) {
+  const found = find();
   if (found !== null) return found;
-  const route = browserRoute(system);
   if (route.install === null) {
-    const mend = route.command === null ? 'Install Chromium or Google Chrome' : `Run: ${route.command}`;
-    log(`The browser tests cannot run: ${route.why}. ${mend}`);
+    const mend = route.command === null ? `Install ${other}` : `Run: ${route.command}`;
+    log(`${tests} cannot run: ${route.why}. ${mend}`);
     return null;
   }
-  const trouble = await perform(route, { what: 'Chromium for the browser tests', dryRun, log });
-  if (trouble !== null) log(`The browser tests cannot run. ${trouble.message}`);
-  return findBrowser();
+  const trouble = await perform(route, { what: `${name} for the browser tests`, dryRun, log });
+  if (trouble !== null) log(`${tests} cannot run. ${trouble.message}`);
+  return find();
 }
 
 function remember(known) {

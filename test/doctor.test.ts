@@ -24,6 +24,7 @@ function facts(changes: Partial<DoctorReport> = {}): DoctorReport {
     node: '22.12.0',
     packages: { webgpu: '1.0.0', sharp: '1.0.0' },
     browser: '/usr/bin/chromium',
+    firefox: '/usr/bin/firefox',
     cache: { folder: '/c', bytes: 0, files: 0, writable: true },
     disk: { free: 50 * GIB, total: 100 * GIB },
     memory: { free: 8 * GIB, total: 16 * GIB },
@@ -82,11 +83,12 @@ describe('problems', () => {
       disk: { free: 1000, total: GIB },
       memory: { free: 1000, total: GIB },
       browser: null,
+      firefox: null,
     });
     const problems = findProblems(poor, fedora, true);
-    expect(problems.map((p) => p.severity)).toEqual(['error', 'warning', 'warning', 'warning', 'warning', 'note']);
+    expect(problems.map((p) => p.severity)).toEqual(['error', 'warning', 'warning', 'warning', 'warning', 'note', 'note']);
     for (const { what, mend } of problems) expect(`${what}${mend}`).not.toContain('\n');
-    expect(problems.at(-1)?.mend).toBe('sudo dnf install -y chromium');
+    expect(problems.slice(-2).map(({ mend }) => mend)).toEqual(['sudo dnf install -y chromium', 'sudo dnf install -y firefox']);
   });
 });
 

@@ -11,7 +11,7 @@ import { npmCommand, packagesProblem } from '../scripts/setup/packages.mjs';
 import { looksOffline } from '../scripts/setup/run.mjs';
 import { summarise } from '../scripts/setup/summary.mjs';
 import { backportsSource, hasBackports, parseDeb822, parseOneLine, readAptSources } from '../src/node/aptSources.mjs';
-import { adapterRoute, browserCandidates, browserRoute, describeSystem, type SystemFacts } from '../src/node/system.mjs';
+import { adapterRoute, browserCandidates, browserRoute, describeSystem, firefoxCandidates, firefoxRoute, type SystemFacts } from '../src/node/system.mjs';
 
 const DEB822 = `# A comment
 Types: deb
@@ -172,6 +172,17 @@ describe('a browser', () => {
     });
     expect(browserRoute(machine({ osRelease: UBUNTU('24.04') })).install).toBeNull();
     expect(browserRoute(machine({ platform: 'darwin' })).command).toMatch(/^brew /);
+  });
+
+  it('of Mozilla is installed beside it, by the name it has on each system', () => {
+    const debian = DEBIAN('12', 'bookworm');
+    expect(firefoxRoute(machine({ osRelease: debian })).install?.packages).toEqual(['firefox-esr']);
+    const command = (facts: SystemFacts): string | null => firefoxRoute(machine(facts)).command;
+    expect(command({ osRelease: debian, uid: 1000 })).toBe('sudo apt-get update && sudo apt-get install -y firefox-esr');
+    expect(command({ osRelease: UBUNTU('24.04') })).toMatch(/snap install firefox$/);
+    expect(command({ osRelease: 'ID=fedora\n', hasApt: false, uid: 1000 })).toBe('sudo dnf install -y firefox');
+    expect(command({ platform: 'win32' })).toBe('winget install --exact --id Mozilla.Firefox');
+    expect(firefoxCandidates('linux', { FIREFOX_PATH: '/x/firefox', PATH: '/opt/bin' }).slice(0, 2)).toEqual(['/x/firefox', '/opt/bin/firefox']);
   });
 
   it('is looked for first where CHROME_PATH says', () => {

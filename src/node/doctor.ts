@@ -11,7 +11,7 @@ import { counted } from '../report/format';
 import { cacheDir } from './cacheDir';
 import { readAptSources } from './aptSources.mjs';
 import { probeAdapter, webgpuPath, type AdapterInfo, type Probe } from './probe.mjs';
-import { adapterRoute, browserRoute, describeSystem, findBrowser, findSwiftshader, type System } from './system.mjs';
+import { adapterRoute, browserRoute, describeSystem, findBrowser, findFirefox, findSwiftshader, firefoxRoute, type System } from './system.mjs';
 
 /** `error`: Graft cannot work. `warning`: it works, and less well than it could. `note`: some things are left out. */
 export type Severity = 'error' | 'warning' | 'note';
@@ -32,7 +32,9 @@ export interface DoctorReport {
   node: string;
   /** Versions of the packages, or null where one is not installed or does not load. */
   packages: { webgpu: string | null; sharp: string | null };
+  /** Paths of a browser built on Chromium, and of Firefox. */
   browser: string | null;
+  firefox: string | null;
   /** Bytes. */
   cache: { folder: string; bytes: number; files: number; writable: boolean };
   /** Bytes on the disk of the cache folder, or null where the system does not tell. */
@@ -86,6 +88,7 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
     node: process.versions.node,
     packages: { webgpu: webgpuVersion(), sharp },
     browser: findBrowser(),
+    firefox: findFirefox(),
     cache,
     disk,
     memory: { free: availableMemory(), total: totalmem() },
@@ -221,6 +224,7 @@ export function findProblems(facts: Omit<DoctorReport, 'problems'>, system: Syst
     const route = browserRoute(system);
     add('note', "No Chromium or Chrome was found. Only Graft's own browser tests need one.", route.command ?? 'Install one, or set CHROME_PATH to where it is.');
   }
+  if (facts.firefox === null) add('note', "No Firefox was found. Only Graft's own tests in it need one.", firefoxRoute(system).command ?? 'Install it, or set FIREFOX_PATH to where it is.');
   const order: readonly Severity[] = ['error', 'warning', 'note'];
   return problems.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
@@ -264,6 +268,7 @@ export function formatDoctor(report: DoctorReport): string {
   row('webgpu', report.packages.webgpu ?? 'missing');
   row('sharp', report.packages.sharp ?? 'missing');
   row('browser', report.browser ?? 'none');
+  row('Firefox', report.firefox ?? 'none');
   row('cache', `${report.cache.folder} (${counted(report.cache.files, 'file')}, ${formatBytes(report.cache.bytes)})`);
   if (adapter.status === 'ok') lines.push('', 'All features', ...wrap(adapter.features, 96).map((line) => `  ${line}`));
 

@@ -113,19 +113,37 @@ function manual(command, why) {
 /** How a browser for the browser tests comes to this machine; as `adapterRoute`. */
 export function browserRoute(system) {
   const why = 'no Chromium or Chrome was found; set CHROME_PATH when it is in an unusual place';
+  const commands = {
+    darwin: 'brew install --cask google-chrome', win32: 'winget install --exact --id Google.Chrome',
+    snap: 'snap install chromium', apt: 'chromium', dnf: 'chromium', pacman: 'chromium', zypper: 'chromium',
+  };
+  return packageRoute(system, commands, why);
+}
+
+/** How a Firefox for its tests comes to this machine; as `adapterRoute`. */
+export function firefoxRoute(system) {
+  const why = 'no Firefox was found; set FIREFOX_PATH when it is in an unusual place';
+  const commands = {
+    darwin: 'brew install --cask firefox', win32: 'winget install --exact --id Mozilla.Firefox',
+    snap: 'snap install firefox', apt: 'firefox-esr', dnf: 'firefox', pacman: 'firefox', zypper: 'MozillaFirefox',
+  };
+  return packageRoute(system, commands, why);
+}
+
+/** `names`: whole commands for the systems without packages of their own, else the package. */
+function packageRoute(system, names, why) {
   const sudo = system.root ? '' : 'sudo ';
-  if (system.platform === 'darwin') return manual('brew install --cask google-chrome', why);
-  if (system.platform === 'win32') return manual('winget install --exact --id Google.Chrome', why);
-  // Ubuntu's chromium package is a stub for a snap, which containers cannot run.
-  if (system.apt && system.family.includes('ubuntu')) return manual(`${sudo}snap install chromium`, why);
+  if (system.platform === 'darwin' || system.platform === 'win32') return manual(names[system.platform], why);
+  // Ubuntu's packages of browsers are stubs for snaps, which containers cannot run.
+  if (system.apt && system.family.includes('ubuntu')) return manual(`${sudo}${names.snap}`, why);
   if (system.apt) {
-    const install = { packages: ['chromium'], suite: null, source: null };
-    return { install: system.root ? install : null, command: `${sudo}apt-get update && ${sudo}apt-get install -y chromium`, why };
+    const install = { packages: [names.apt], suite: null, source: null };
+    return { install: system.root ? install : null, command: `${sudo}apt-get update && ${sudo}apt-get install -y ${names.apt}`, why };
   }
   const is = (...ids) => system.family.some((id) => ids.includes(id));
-  if (is('fedora', 'rhel', 'centos')) return manual(`${sudo}dnf install -y chromium`, why);
-  if (is('arch')) return manual(`${sudo}pacman -S --needed chromium`, why);
-  if (is('suse', 'opensuse')) return manual(`${sudo}zypper install -y chromium`, why);
+  if (is('fedora', 'rhel', 'centos')) return manual(`${sudo}dnf install -y ${names.dnf}`, why);
+  if (is('arch')) return manual(`${sudo}pacman -S --needed ${names.pacman}`, why);
+  if (is('suse', 'opensuse')) return manual(`${sudo}zypper install -y ${names.zypper}`, why);
   return manual(null, why);
 }
 
@@ -142,13 +160,40 @@ export function browserCandidates(platform = process.platform, env = process.env
     return [...told, ...programs.flatMap((program) => roots.map((root) => `${root}\\${program}`))];
   }
   const names = ['chromium', 'google-chrome', 'google-chrome-stable', 'chromium-browser', 'microsoft-edge'];
+  return [...told, ...onPath(names, env)];
+}
+
+/** Where a Firefox may lie on this platform, the likeliest first. */
+export function firefoxCandidates(platform = process.platform, env = process.env) {
+  const told = [env.FIREFOX_PATH].filter((path) => path !== undefined && path !== '');
+  if (platform === 'darwin') {
+    const apps = ['Firefox', 'Firefox Nightly'].map((app) => `/Applications/${app}.app/Contents/MacOS/firefox`);
+    return [...told, ...apps, ...apps.map((app) => (env.HOME ?? '') + app)];
+  }
+  if (platform === 'win32') {
+    const roots = [env.PROGRAMFILES, env['PROGRAMFILES(X86)'], env.LOCALAPPDATA].filter((root) => root !== undefined);
+    return [...told, ...roots.map((root) => `${root}\\Mozilla Firefox\\firefox.exe`)];
+  }
+  return [...told, ...onPath(['firefox', 'firefox-esr', 'firefox-nightly'], env)];
+}
+
+function onPath(names, env) {
   const folders = [...(env.PATH ?? '').split(delimiter), '/usr/bin', '/snap/bin'].filter(Boolean);
-  return [...told, ...names.flatMap((name) => folders.map((folder) => join(folder, name)))];
+  return names.flatMap((name) => folders.map((folder) => join(folder, name)));
 }
 
 /** Path of the first browser that exists and may be executed, or null. */
 export function findBrowser(platform = process.platform, env = process.env) {
-  for (const path of browserCandidates(platform, env)) {
+  return firstExecutable(browserCandidates(platform, env));
+}
+
+/** The same of Firefox. */
+export function findFirefox(platform = process.platform, env = process.env) {
+  return firstExecutable(firefoxCandidates(platform, env));
+}
+
+function firstExecutable(paths) {
+  for (const path of paths) {
     try {
       accessSync(path, constants.X_OK);
       return path;
@@ -163,6 +208,11 @@ export function findBrowser(platform = process.platform, env = process.env) {
 export function browserFlags(platform = process.platform) {
   const software = ['--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--disable-vulkan-surface'];
   return ['--enable-unsafe-webgpu', ...(platform === 'linux' ? software : [])];
+}
+
+/** Firefox's preferences for WebGPU on any adapter of the machine, software ones too; seen in 153. */
+export function firefoxPreferences() {
+  return { 'dom.webgpu.enabled': true, 'gfx.webgpu.ignore-blocklist': true };
 }
 
 /**

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { launch, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'puppeteer-core';
 import { build, preview } from 'vite';
 import { afterEach, expect } from 'vitest';
-import { browserFlags, findBrowser } from '../../src/node/system.mjs';
+import { browserFlags, findBrowser, firefoxPreferences } from '../../src/node/system.mjs';
 import { appIsFresh } from '../../scripts/build.mjs';
 
 /** The installed browser, or null: tests that need one are skipped then. */
@@ -20,6 +20,8 @@ export const PATIENCE = 90_000;
 export interface AppOptions {
   /** Default true; false opens a browser without WebGPU. */
   readonly webgpu?: boolean;
+  /** Path of a Firefox to open instead. */
+  readonly firefox?: string;
   /** More options for the browser: a profile that outlives it, for one. */
   readonly launch?: LaunchOptions;
 }
@@ -41,7 +43,7 @@ export interface OpenedApp {
 }
 
 /** Serves the app as `npm test` built it, or builds it where it is out of date, and starts a browser with a made-up camera. */
-export async function openApp({ webgpu = true, launch: more = {} }: AppOptions = {}): Promise<OpenedApp> {
+export async function openApp({ webgpu = true, firefox, launch: more = {} }: AppOptions = {}): Promise<OpenedApp> {
   const configFile = resolve('app/vite.config.ts');
   // A stale build is left alone: another test may be serving it.
   const own = appIsFresh(resolve('.')) ? undefined : mkdtempSync(join(tmpdir(), 'graft-app-'));
@@ -50,17 +52,20 @@ export async function openApp({ webgpu = true, launch: more = {} }: AppOptions =
   const server = await preview({ configFile, ...place, preview: { port: 0, host: '127.0.0.1' }, logLevel: 'error' });
   const address = server.httpServer.address();
   const origin = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  const downloads = mkdtempSync(join(tmpdir(), 'graft-downloads-'));
   const { args = [], ...rest } = more;
   const browser = await launch({
-    executablePath: browserPath ?? '', headless: true, protocolTimeout: 600_000, defaultViewport: { width: 1280, height: 900 }, ...rest,
-    args: [
+    headless: true, protocolTimeout: 600_000, defaultViewport: { width: 1280, height: 900 },
+    ...(firefox === undefined ? { executablePath: browserPath ?? '' } : firefoxOptions(firefox, downloads)), ...rest,
+    args: firefox !== undefined ? args : [
       '--no-sandbox', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
       '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', ...(webgpu ? WEBGPU_FLAGS : ['--disable-features=WebGPU']), ...args,
     ],
   });
-  const downloads = mkdtempSync(join(tmpdir(), 'graft-downloads-'));
-  const session = await browser.target().createCDPSession();
-  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads, eventsEnabled: true });
+  if (firefox === undefined) {
+    const session = await browser.target().createCDPSession();
+    await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads, eventsEnabled: true });
+  }
   const complaints: string[] = [];
   const requests: string[] = [];
   const app: OpenedApp = {
@@ -88,6 +93,17 @@ export async function openApp({ webgpu = true, launch: more = {} }: AppOptions =
   };
   opened.add(app);
   return app;
+}
+
+function firefoxOptions(executablePath: string, downloads: string): LaunchOptions {
+  return {
+    browser: 'firefox', executablePath,
+    extraPrefsFirefox: {
+      ...firefoxPreferences(),
+      'browser.download.folderList': 2, 'browser.download.dir': downloads, 'browser.download.alwaysOpenPanel': false,
+      'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true,
+    },
+  };
 }
 
 const opened = new Set<OpenedApp>();
