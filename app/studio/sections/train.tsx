@@ -25,8 +25,9 @@ export function TrainSection() {
       {run.kind === 'ended' && <EndedRun run={run} />}
       {run.kind === 'failed' && <FailedRun run={run} />}
       {run.kind === 'interrupted' && <InterruptedRunView run={run} />}
+      {run.kind === 'interrupted' && <Start />}
       {curves && <Curves {...curves} />}
-      {!running && <Start />}
+      {!running && run.kind !== 'interrupted' && <Start />}
       {running
         ? <p class="quiet train-aside">Settings can be changed again when the run has ended.</p>
         : <TrainSettings />}

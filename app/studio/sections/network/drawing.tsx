@@ -26,7 +26,7 @@ export function Drawing({ blocks, first, disabled, describedBy, onMove }: Drawin
   const stages = stagesOf(blocks, first, expanded);
   const [width, setWidth] = useState(Infinity);
   useEffect(() => {
-    const observer = new ResizeObserver(([{ contentRect }]) => setWidth(contentRect.width));
+    const observer = new ResizeObserver(([{ contentRect }]) => setWidth(contentRect.width / textScale()));
     if (flow.current) observer.observe(flow.current);
     return () => observer.disconnect();
   }, []);
@@ -86,11 +86,16 @@ export function Drawing({ blocks, first, disabled, describedBy, onMove }: Drawin
   );
 }
 
+/** How much larger than usual the reader has set the text. */
+function textScale(): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16 || 1;
+}
+
 function StageView({ stage: { name, parts, output, blocks, from, height }, first }: { readonly stage: Stage; readonly first: number }) {
   const to = from + blocks.length;
   const fate = first >= to ? 'frozen' : first <= from ? 'trained' : 'partly';
   return (
-    <span class={`network-stage ${fate}`} style={{ flexGrow: Math.max(1.3, parts.length), minWidth: `${stageWidth(parts)}px`, '--height': height }}>
+    <span class={`network-stage ${fate}`} style={{ flexGrow: Math.max(1.3, parts.length), minWidth: `${stageWidth(parts) / 16}rem`, '--height': height }}>
       <span class="network-blocks">
         {parts.map((part) => <PartView key={part.from} part={part} residual={name.startsWith('layer')} handle={part.from === first} trained={part.from >= first} />)}
       </span>

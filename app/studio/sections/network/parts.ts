@@ -42,7 +42,7 @@ export function stagesOf(blocks: readonly BlockInfo[], first: number, expanded: 
   });
 }
 
-/** Pixels that a stage's caption and its parts need beside each other. */
+/** Pixels that a stage's caption and its parts need beside each other, with text of the usual size. */
 export function stageWidth(parts: readonly Part[]): number {
   return Math.max(64, parts.reduce((sum, { from, to }) => sum + (to - from > 1 ? 41 : 15), 0));
 }

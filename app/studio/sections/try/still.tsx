@@ -40,7 +40,8 @@ export function Still({ picture }: { readonly picture: TriedPicture }) {
     <div class="try-pair">
       <div class="try-left">
         <div class="try-picture"><img src={picture.url} alt={picture.name} /></div>
-        <p class="quiet judged-name" title={picture.name}>{picture.name}{picture.className !== undefined && <>, is <b>{picture.className}</b></>}</p>
+        {picture.className !== undefined && <p>In truth it is <b>{picture.className}</b>.</p>}
+        <p class="quiet judged-name" title={picture.name}>{picture.name}</p>
       </div>
       <div class="try-right">
         {problem.value && <Note kind="wrong" live>{problem.value}</Note>}
