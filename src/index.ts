@@ -84,7 +84,7 @@ export { estimateMemory, type MemoryEstimate } from './transfer/memory';
 export { fineTuneWithRecovery, type Recovered, type RecoveryOptions } from './transfer/recovery';
 export { planCost, type Arithmetic, type PlanCost } from './transfer/planCost';
 export { PRECISIONS, applyPrecision, precisionOf, type Precision } from './transfer/precision';
-export { expectedSeconds, measureSpeed, refineSpeed, type Speed } from './transfer/speed';
+export { expectedSeconds, measureSpeed, refineSpeed, rehearseSpeed, type Speed } from './transfer/speed';
 export type {
   CheckpointStore, EpochRecord, Evaluation, FineTuneOptions, FineTuneResult, MemoryUse, Prediction, ProgressEvent, Recipe,
 } from './transfer/types';

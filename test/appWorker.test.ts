@@ -4,16 +4,14 @@
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { zipSync } from 'fflate';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AddReport, ClassInfo, InterruptedRun, LiveRun, RunState, StudioApi, StudioState } from '../app/shared/protocol';
-import { serializeSafetensors } from '../src/weights/safetensors';
-import { seededStateDict } from '../src/weights/seeded';
+import type { InterruptedRun, LiveRun, RunState, StudioApi, StudioState } from '../app/shared/protocol';
 import { browserPath, openApp, type OpenedApp } from './support/appPage';
+import { EACH, SETTINGS, add, begin, bits, card, chooseDropped, counts, ended, folder, read, ready, refusal, sample, sent, trainUntil, weights } from './support/studioWorker';
 
 /** In the page: what app/studio/session.ts leaves there for tests. */
 declare const graft: {
@@ -22,105 +20,6 @@ declare const graft: {
 };
 
 if (browserPath === null) console.warn('appWorker.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
-
-type Sent = readonly { readonly path: string; readonly base64: string }[];
-
-const sample = (label: string, i: number): Uint8Array => readFileSync(`sample/train/${label}/${String(i).padStart(2, '0')}.png`);
-const sent = (path: string, bytes: Uint8Array | string): Sent[number] => ({ path, base64: Buffer.from(bytes).toString('base64') });
-const [LABELS, EACH] = [['psi', 'ya'], 6] as const;
-const folder = LABELS.flatMap((label) => Array.from({ length: EACH }, (_, i) => sent(`letters/${label}/${i + 1}.png`, sample(label, i + 1))));
-
-/** A ResNet-18 too small to be of use, so that a run takes seconds. */
-function weights(width: number, classes: number): Uint8Array {
-  const shapes = new Map<string, readonly number[]>();
-  const norm = (name: string, n: number): void => {
-    for (const part of ['weight', 'bias', 'running_mean', 'running_var']) shapes.set(`${name}.${part}`, [n]);
-  };
-  const conv = (name: string, normName: string, [out, into, size]: readonly number[]): void => {
-    shapes.set(`${name}.weight`, [out, into, size, size]);
-    norm(normName, out);
-  };
-  conv('conv1', 'bn1', [width, 3, 7]);
-  for (let stage = 1; stage <= 4; stage++) {
-    const out = width * 2 ** (stage - 1);
-    for (const block of [0, 1]) {
-      const into = stage > 1 && block === 0 ? out / 2 : out;
-      const name = `layer${stage}.${block}`;
-      conv(`${name}.conv1`, `${name}.bn1`, [out, into, 3]);
-      conv(`${name}.conv2`, `${name}.bn2`, [out, out, 3]);
-      if (into !== out) conv(`${name}.downsample.0`, `${name}.downsample.1`, [out, into, 1]);
-    }
-  }
-  shapes.set('fc.weight', [classes, 8 * width]).set('fc.bias', [classes]);
-  return serializeSafetensors(seededStateDict(shapes, 7), { metadata: { format: 'pt' } });
-}
-
-const card = {
-  format: 'graft-model-1', architecture: 'resnet18', width: 4, classes: ['a', 'b', 'c'], base: null,
-  preprocessing: { resizeSize: 32, cropSize: 32, interpolation: 'bilinear', mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
-};
-const SETTINGS = { plan: 'layer4.1', epochs: 6, batchSize: 4, seed: 3 } as const;
-
-async function ready(page: Page): Promise<Page> {
-  await page.waitForFunction('globalThis.graft !== undefined && graft.state.project.value.id !== "" && graft.state.device.value.kind === "ready"', { timeout: 60_000 });
-  return page;
-}
-
-function read<K extends keyof StudioState>(page: Page, slice: K): Promise<StudioState[K]> {
-  return page.evaluate((name: string) => graft.state[name as 'run'].value as unknown, slice) as Promise<StudioState[K]>;
-}
-
-function add(page: Page, files: Sent, classId: number | null): Promise<AddReport> {
-  return page.evaluate(async (list, id) => graft.studio.addFiles(list.map(({ path, base64 }) => ({ path, blob: new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]) })), id), files, classId);
-}
-
-/** What a call is refused with. */
-function refusal(page: Page, call: string): Promise<string> {
-  return page.evaluate(`graft.studio.${call}.then(() => 'nothing', (error) => error.message)`) as Promise<string>;
-}
-
-const counts = (classes: readonly ClassInfo[]): Record<string, number> => Object.fromEntries(classes.map(({ name, images }) => [name, images.length]));
-
-async function chooseDropped(page: Page, files: Sent): Promise<StudioState['base']> {
-  await page.evaluate(async (list) => graft.studio.chooseBase({ kind: 'files', files: list.map(({ path, base64 }) => new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], path)) }), files);
-  return read(page, 'base');
-}
-
-const until = (page: Page, condition: string): Promise<unknown> => page.waitForFunction(`(() => { const run = graft.state.run.value; return ${condition}; })()`, { timeout: 60_000, polling: 20 });
-
-/** Resolves when a run goes on. */
-async function begin(page: Page): Promise<void> {
-  const refused = await page.evaluate(() => Promise.race([
-    graft.studio.train().then(() => '', (error: Error) => error.message),
-    new Promise<string>((resolve) => {
-      const timer = setInterval(() => {
-        if (graft.state.run.value.kind !== 'running') return;
-        clearInterval(timer);
-        resolve('');
-      }, 10);
-    }),
-  ]));
-  expect(refused).toBe('');
-}
-
-/** Starts a run and pauses it in the middle of an epoch. */
-async function trainUntil(page: Page, epoch: number): Promise<void> {
-  await begin(page);
-  await until(page, `run.kind !== 'running' || run.phase === 'training' && run.epoch >= ${epoch}`);
-  await page.evaluate(() => graft.studio.pause());
-}
-
-async function ended(page: Page): Promise<Extract<RunState, { kind: 'ended' }>> {
-  await until(page, "run.kind !== 'running'");
-  const run = await read(page, 'run');
-  if (run.kind !== 'ended') throw new Error(`the run is ${run.kind}: ${JSON.stringify(run)}`);
-  return run;
-}
-
-/** What two runs of the same bits have in common: all but times. */
-function bits({ result, validation, classes }: Extract<RunState, { kind: 'ended' }>): unknown {
-  return { history: result.history.map(({ seconds: _seconds, ...rest }) => rest), best: result.bestEpoch, ended: result.ended, validation, classes };
-}
 
 describe.skipIf(browserPath === null)('the studio\'s worker', () => {
   let app: OpenedApp;

@@ -1,10 +1,11 @@
 /** What a network consists of and what training it costs, told before a run; and how fast the device is. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  ARCHITECTURES, Classifier, createModel, describeNetwork, estimateMemory, expectedSeconds, measureSpeed, openGpu, planCost, randomClassifier, refineSpeed,
+  ARCHITECTURES, Classifier, createModel, describeNetwork, estimateMemory, expectedSeconds, measureSpeed, openGpu, planCost, randomClassifier, refineSpeed, rehearseSpeed,
   type ArchitectureName, type Gpu, type Speed,
 } from '../src/index';
 import { planCosts } from '../app/worker/costs';
+import { partsOn } from '../app/worker/project/checks';
 import { DEFAULT_SETTINGS } from '../app/shared/protocol';
 import { flags } from './support/flags';
 import { differing, preprocessing, stripesClassifier } from './support/stripes';
@@ -133,26 +134,32 @@ describe("the studio's costs of plans", () => {
     const settings = { ...DEFAULT_SETTINGS, batchSize: 16, epochs: 2 };
     const images = { train: 40, validation: 10 };
     const plans = ['head', 'layer4', 'layer3.20', 'layer3.9', 'layer3.2', 'layer3.1', 'layer3.0', 'full'];
-    const shown = await planCosts(classifier, plans, settings, images, speed);
+    const shown = await planCosts(classifier, plans, settings, images, { speed, rough: false });
     expect(shown.map(({ plan }) => plan)).toEqual(plans);
     for (const cost of shown) {
-      const exact = await planCost(classifier, { plan: cost.plan, batchSize: 16, epochs: 2 }, images);
+      const parts = partsOn(gpu.adapter, { ...settings, plan: cost.plan });
+      const exact = await planCost(classifier, { plan: cost.plan, batchSize: 16, epochs: 2, ...parts }, images);
       expect(cost.trainedParameters).toBe(exact.trainedParameters);
       expect(Math.abs(cost.memoryBytes / exact.memory.bytes - 1)).toBeLessThan(0.02);
       expect((cost.seconds ?? 0) / expectedSeconds(exact, images, speed)).toBeCloseTo(1, 6);
     }
     expect(await planCosts(classifier, ['head'], settings, images, null)).toEqual([{ ...shown[0], seconds: null }]);
-    expect((await planCosts(classifier, ['head'], settings, { train: 0, validation: 0 }, speed))[0].seconds).toBeNull();
+    expect((await planCosts(classifier, ['head'], settings, { train: 0, validation: 0 }, { speed, rough: false }))[0].seconds).toBeNull();
+    // Features that are known need not be computed: that is for plans on features.
+    const known = await planCosts(classifier, ['head', 'layer4'], settings, { ...images, known: 50 }, { speed, rough: true });
+    const head = await planCost(classifier, { plan: 'head', batchSize: 16, epochs: 2 }, images);
+    expect(known).toEqual([{ ...shown[0], seconds: expectedSeconds(head, { ...images, known: 50 }, speed), rough: true, known: 50 }, { ...shown[1], rough: true }]);
+    expect(known[0].seconds).toBeLessThan((shown[0].seconds ?? 0) / 2);
     classifier.dispose();
   });
 });
 
-describe('measureSpeed', () => {
-  it('measures what is plausible, leaves the network as it was, and no memory behind', async () => {
+describe('the speed of a device', () => {
+  it.each([['measured', measureSpeed], ['rehearsed', rehearseSpeed]])('is plausible where it is %s, which leaves the network as it was, and no memory behind', async (_, tell) => {
     const classifier = stripesClassifier(gpu);
-    await measureSpeed(classifier); // what frozen layers keep ready is made now
+    await tell(classifier); // what frozen layers keep ready is made now
     const [before, state, { liveBytes }] = [flags(classifier), await classifier.network.stateDict(), gpu.memory()];
-    const speed = await measureSpeed(classifier);
+    const speed = await tell(classifier);
     for (const value of [speed.forward, speed.backward]) {
       expect(value).toBeGreaterThan(1e6);
       expect(value).toBeLessThan(1e15);

@@ -118,9 +118,37 @@ export interface PlanCost {
   readonly memoryBytes: number;
   /** Seconds a run of the plan's epochs is expected to take. Null until this device's speed is known. */
   readonly seconds: number | null;
+  /** Whether `seconds` goes by a short rehearsal alone: no run on this device has told yet. */
+  readonly rough: boolean;
+  /** Pictures whose features are kept from before, where the plan trains on features: `seconds` leaves them out. */
+  readonly known: number;
 }
 
 export type RunPhase = 'preparing' | 'features' | 'training' | 'finishing';
+
+export interface LossPoint {
+  /** Steps since the run began, from 1; a fraction of an epoch is `step / stepsPerEpoch`. */
+  readonly step: number;
+  readonly loss: number;
+}
+
+/** How far a run has come: told while it goes on, written down, and told again when it was broken off. */
+export interface RunCourse {
+  readonly epochs: number;
+  /** Whole epochs. */
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch: number;
+  /** At most some hundred points; older ones are thinned out. */
+  readonly curve: readonly LossPoint[];
+  /** One sentence each: smaller batches, a lost device, skipped images. */
+  readonly notes: readonly string[];
+}
+
+/** Images whose features are there, of those whose features are wanted. */
+export interface FeatureCount {
+  readonly done: number;
+  readonly total: number;
+}
 
 /** A training run: live while it goes on, and what is left of it afterwards. */
 export type RunState =
@@ -138,27 +166,18 @@ export type RunState =
   | { readonly kind: 'failed'; readonly message: string; readonly notes: readonly string[] }
   | InterruptedRun;
 
-/** A run that a reload, a closed tab or a crash broke off. `train()` goes on after its last whole epoch. */
-export interface InterruptedRun {
+/** A run that a reload, a closed tab or a crash broke off. `train()` goes on from what was kept of it. */
+export interface InterruptedRun extends RunCourse {
   readonly kind: 'interrupted';
   /** Whole epochs that were kept. */
   readonly epoch: number;
-  readonly epochs: number;
-  readonly history: readonly EpochRecord[];
-  readonly bestEpoch: number;
-  readonly curve: readonly LossPoint[];
-  readonly notes: readonly string[];
+  /** Where it was broken off before its first step, while features were computed: those that were kept. Else null. */
+  readonly features: FeatureCount | null;
   /** Why it cannot go on, so that `train()` starts anew: settings, images or base were changed. Null where it can. */
   readonly anew: string | null;
 }
 
-export interface LossPoint {
-  /** Steps since the run began, from 1; a fraction of an epoch is `step / stepsPerEpoch`. */
-  readonly step: number;
-  readonly loss: number;
-}
-
-export interface LiveRun {
+export interface LiveRun extends RunCourse {
   readonly kind: 'running';
   readonly phase: RunPhase;
   readonly paused: boolean;
@@ -166,18 +185,11 @@ export interface LiveRun {
   readonly done: number;
   readonly total: number;
   readonly epoch: number;
-  readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly imagesPerSecond: number | null;
   readonly secondsLeft: number | null;
   /** Of the device, now. */
   readonly gpuBytes: number;
-  readonly history: readonly EpochRecord[];
-  readonly bestEpoch: number;
-  /** At most some hundred points; older ones are thinned out. */
-  readonly curve: readonly LossPoint[];
-  /** One sentence each: smaller batches, a lost device, skipped images. */
-  readonly notes: readonly string[];
 }
 
 export interface ProjectInfo {
@@ -206,7 +218,7 @@ export interface AddingState {
 
 /** A map of the pictures that is being made. */
 export interface MappingState {
-  /** Of `features`: pictures; of `places`: rounds of finding each a place. */
+  /** Of `features`: pictures; of `places`: pictures whose neighbours were found, and rounds of moving them to their places. */
   readonly doing: 'features' | 'places';
   readonly done: number;
   readonly total: number;
@@ -228,6 +240,8 @@ export interface StudioState {
   readonly run: RunState;
   /** Whether there is a trained head to classify with: in the middle of training, too. */
   readonly usable: boolean;
+  /** Another number when `planCosts` may tell more than before: the device was timed, or features became known. */
+  readonly costs: number;
 }
 
 export interface Classified {

@@ -26,6 +26,7 @@ export const state: Signals = {
   settings: signal(DEFAULT_SETTINGS),
   run: signal({ kind: 'idle' }),
   usable: signal(false),
+  costs: signal(0),
 };
 
 /** Also the name of a lock that the worker holds as long as it lives. */

@@ -1,9 +1,8 @@
 /** What the studio shows of a network's workings: where it looked in a picture, and which pictures it takes for alike. */
 import {
-  DataError, decodeBlob, describeNetwork, embed, gradCam, preprocess, view,
-  type Classifier, type Dataset, type EmbedOptions, type Pixels, type StageName,
+  DataError, decodeBlob, describeNetwork, gradCam, preprocess, view, type Classifier, type Embedded, type Pixels, type StageName,
 } from '../../src/index';
-import type { CamResult, EmbeddingMap, MappingState } from '../shared/protocol';
+import type { CamResult, EmbeddingMap } from '../shared/protocol';
 import { enlarge } from './enlarge';
 import { project } from './projection';
 
@@ -30,17 +29,12 @@ export async function explain(classifier: Classifier, picture: Blob | Pixels, cl
 }
 
 /**
- * The images of a dataset as points: those of alike features lie together. `classIds`: of the page's classes, by label.
- * Points are in the square from 0 to 1, in equal proportion. Images that cannot be read have none. The same images and
- * weights give the same map. The features are computed on the device: call it between two steps of a run.
+ * Images of a dataset as points: those of alike features lie together. `classIds`: of the page's classes, by label. Points
+ * are in the square from 0 to 1, in equal proportion. The same features give the same map. Takes seconds of the CPU, in
+ * short turns, and no device: call it outside of the device's turn.
  */
-export async function mapImages(
-  classifier: Classifier,
-  dataset: Dataset,
-  { classIds, onProgress, ...options }: Omit<EmbedOptions, 'onProgress'> & { readonly classIds: readonly number[]; readonly onProgress?: (state: MappingState) => void },
-): Promise<EmbeddingMap> {
-  const { items, features } = await embed(classifier, dataset, { ...options, onProgress: (done, total) => onProgress?.({ doing: 'features', done, total }) });
-  const { method, points } = await project(features, options.signal, (done, total) => onProgress?.({ doing: 'places', done, total }));
+export async function mapOf({ items, features }: Pick<Embedded, 'items' | 'features'>, classIds: readonly number[], { signal, onProgress }: { readonly signal?: AbortSignal; readonly onProgress?: (done: number, total: number) => void } = {}): Promise<EmbeddingMap> {
+  const { method, points } = await project(features, signal, onProgress);
   return { method, points: items.map(({ hash, label }, i) => ({ id: hash, classId: classIds[label], x: points[i][0], y: points[i][1] })) };
 }
 

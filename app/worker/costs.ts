@@ -1,6 +1,8 @@
 /** What each plan would cost on this device, for the images that there are. */
-import { expectedSeconds, planCost, type Classifier, type FineTuneOptions, type PlanCost as Cost, type ResNet, type Speed } from '../../src/index';
+import { expectedSeconds, planCost, type Classifier, type FineTuneOptions, type PlanCost as Cost, type ResNet } from '../../src/index';
 import type { PlanCost, Settings } from '../shared/protocol';
+import type { Timing } from './engine/speeds';
+import { partsOn } from './project/checks';
 
 /** Images to train on and to hold out, and those whose features are known. */
 export interface ImageCounts {
@@ -14,17 +16,19 @@ export interface ImageCounts {
 const LONG = 8;
 
 /**
- * Costs of plans under the user's settings. `speed`: null until it has been measured. Call it between runs, or between two
+ * Costs of plans under the user's settings. `timing`: null until it has been measured. Call it between runs, or between two
  * steps of one; the classifier should have the project's classes. What was worked out before is remembered.
  */
-export async function planCosts(classifier: Classifier, plans: readonly string[], settings: Settings, images: ImageCounts, speed: Speed | null): Promise<readonly PlanCost[]> {
+export async function planCosts(classifier: Classifier, plans: readonly string[], settings: Settings, images: ImageCounts, timing: Timing | null): Promise<readonly PlanCost[]> {
   const exact = async (plan: string): Promise<PlanCost> => {
-    const { cost, more } = await costOf(classifier, { ...optionsOf(settings), plan }, images);
+    const { cost, more } = await costOf(classifier, { ...optionsOf(settings), ...partsOn(classifier.gpu.adapter, { ...settings, plan }), plan }, images);
     return {
       plan,
       trainedParameters: cost.trainedParameters,
       memoryBytes: classifier.gpu.memory().liveBytes + more,
-      seconds: speed && images.train > 0 ? expectedSeconds(cost, images, speed) : null,
+      seconds: timing && images.train > 0 ? expectedSeconds(cost, images, timing.speed) : null,
+      rough: timing?.rough ?? false,
+      known: cost.arithmetic.onFeatures ? images.known ?? 0 : 0,
     };
   };
   const costs: PlanCost[] = [];
@@ -55,6 +59,8 @@ function between(plan: string, a: PlanCost, b: PlanCost, share: number): PlanCos
     trainedParameters: Math.round(mix(a.trainedParameters, b.trainedParameters)),
     memoryBytes: Math.round(mix(a.memoryBytes, b.memoryBytes)),
     seconds: a.seconds === null || b.seconds === null ? null : mix(a.seconds, b.seconds),
+    rough: a.rough,
+    known: 0,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Points of many dimensions laid out in the plane, so that what is near stays near. */
 import { Random } from '../../src/index';
 import { leastDistance, movedApart } from './apart';
+import { nearest } from './neighbours';
 import { principalComponents } from './pca';
 
 export interface Layout {
@@ -19,6 +20,10 @@ const NEIGHBOURS = 15;
  * group should have room for its own without growing into the next.
  */
 const ROOM = { minDist: 1, spread: 1.5 };
+/** Up to so many points each one's neighbours are looked for among all others; past it UMAP's own search is faster. */
+const EXACT = 4096;
+/** So many points need fewer rounds to come to rest. */
+const FEWER_ROUNDS = 2500;
 /** Milliseconds of work before others of the worker have their turn. */
 const TURN = 40;
 
@@ -31,20 +36,37 @@ export async function project(rows: readonly Float32Array[], signal?: AbortSigna
   if (rows.length < FEW) return { method: 'PCA', points: roomy(principalComponents(rows, 2)) };
   const { UMAP } = await import('umap-js');
   const random = new Random(0);
-  const umap = new UMAP({ nNeighbors: Math.min(NEIGHBOURS, rows.length - 1), ...ROOM, random: () => random.next() });
-  onProgress?.(0, 1);
-  await new Promise((resolve) => setTimeout(resolve)); // to be told before the neighbours are looked for, which takes a while
-  const epochs = umap.initializeFit(rows.map((row) => Array.from(row)));
-  let turn = performance.now();
-  for (let epoch = 0; epoch < epochs; epoch++) {
+  const [nNeighbors, nEpochs] = [Math.min(NEIGHBOURS, rows.length - 1), rows.length < FEWER_ROUNDS ? 500 : 300];
+  const umap = new UMAP({ nNeighbors, nEpochs, ...ROOM, random: () => random.next() });
+  const turns = slices(signal);
+  const total = rows.length + nEpochs;
+  await turns.next(() => onProgress?.(0, total));
+  if (rows.length <= EXACT) {
+    const { indices, distances } = await nearest(rows, nNeighbors, (done) => (turns.due ? turns.next(() => onProgress?.(done, total)) : undefined));
+    umap.setPrecomputedKNN(indices, distances);
+  }
+  umap.initializeFit(rows.map((row) => Array.from(row)));
+  for (let round = 1; round <= nEpochs; round++) {
     umap.step();
-    if (performance.now() - turn < TURN) continue;
-    onProgress?.(epoch + 1, epochs);
-    await new Promise((resolve) => setTimeout(resolve));
-    signal?.throwIfAborted();
-    turn = performance.now();
+    if (turns.due) await turns.next(() => onProgress?.(rows.length + round, total));
   }
   return { method: 'UMAP', points: roomy(umap.getEmbedding()) };
+}
+
+/** Work in short turns. `next` tells how far it is and lets others have theirs. @throws DOMException `AbortError` when the signal is aborted. */
+function slices(signal: AbortSignal | undefined): { readonly due: boolean; next(tell: () => void): Promise<void> } {
+  let began = performance.now();
+  return {
+    get due() {
+      return performance.now() - began >= TURN;
+    },
+    async next(tell) {
+      tell();
+      await new Promise((resolve) => setTimeout(resolve));
+      signal?.throwIfAborted();
+      began = performance.now();
+    },
+  };
 }
 
 /** In the unit square, no two nearer than their number allows. Fitting brings moved points closer again, so it is done twice. */
@@ -62,5 +84,6 @@ function fitted(points: readonly (readonly number[])[]): [number, number][] {
   };
   const [x, y] = [range(0), range(1)];
   const scale = Math.max(x.extent, y.extent) || 1;
-  return points.map((point) => [0.5 + (point[0] - x.middle) / scale, 0.5 + (point[1] - y.middle) / scale]);
+  const inside = (value: number): number => Math.min(1, Math.max(0, value)); // rounding may miss by a hair
+  return points.map((point) => [inside(0.5 + (point[0] - x.middle) / scale), inside(0.5 + (point[1] - y.middle) / scale)]);
 }

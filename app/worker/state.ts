@@ -16,6 +16,7 @@ export class StateKeeper {
     settings: DEFAULT_SETTINGS,
     run: { kind: 'idle' },
     usable: false,
+    costs: 0,
   };
   #changed: Partial<StudioState> = {};
   #listener: ((patch: Partial<StudioState>) => void) | undefined;

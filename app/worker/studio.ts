@@ -6,6 +6,7 @@ import type {
 import { siteFile } from './files';
 import { checkedName, classById, imagesOf, moved, tidyName, withoutImages } from './project/classes';
 import { checkedSettings } from './project/record';
+import type { Project } from './project/project';
 import { packProject, unpackProject } from './project/transfer';
 import { addFiles } from './input/add';
 import { bitmapPixels } from './input/bitmap';
@@ -72,12 +73,12 @@ export class Studio implements StudioApi {
   }
 
   addFiles(files: readonly IncomingFile[], classId: number | null): Promise<AddReport> {
-    return this.#do(({ project }) => project.during(addFiles(project, files, classId, (adding) => this.#state.set({ adding }))));
+    return this.#do(({ project }) => this.#add(project, Promise.resolve(files), classId));
   }
 
   addSample(): Promise<AddReport> {
     return this.#do(async ({ project }) => {
-      const report = await project.during(samplePart('train').then((files) => addFiles(project, files, null, (adding) => this.#state.set({ adding }))));
+      const report = await this.#add(project, samplePart('train'), null);
       project.update({ sample: true });
       return report;
     });
@@ -206,6 +207,15 @@ export class Studio implements StudioApi {
 
   loseDevice(): Promise<void> {
     return this.#do(async ({ engine }) => engine.lose());
+  }
+
+  /** What is said to be added is kept, or told to be unkept. */
+  #add(project: Project, incoming: Promise<readonly IncomingFile[]>, classId: number | null): Promise<AddReport> {
+    return project.during((async () => {
+      const report = await addFiles(project, await incoming, classId, (adding) => this.#state.set({ adding }));
+      await project.flush();
+      return report;
+    })());
   }
 
   /** Waits until all is open, and sends the state before the answer, so that the page never sees the answer first. */

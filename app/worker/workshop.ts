@@ -1,5 +1,5 @@
 /** The parts of the worker, put together, and what takes several of them. */
-import { DeviceError, UsageError } from '../../src/index';
+import { DeviceError, UsageError, embed } from '../../src/index';
 import type { BaseChoice, CamResult, EmbeddingMap, ImageId, MappingState, PlanCost } from '../shared/protocol';
 import { planCosts } from './costs';
 import { BaseLoader } from './engine/baseLoader';
@@ -8,6 +8,7 @@ import { Models } from './engine/models';
 import { Speeds } from './engine/speeds';
 import { Turns } from './engine/turns';
 import type { Trained } from './exporting';
+import { imagesOf } from './project/classes';
 import type { Project } from './project/project';
 import { Projects } from './project/projects';
 import type { BaseRecord } from './project/record';
@@ -16,10 +17,12 @@ import { memoryDisk, type Disk } from './storage/disk';
 import { Keeping } from './storage/keeping';
 import { openOpfs } from './storage/opfs';
 import { countsOf, datasetOf } from './training/collection';
-import { RunFiles } from './training/files';
 import { Outcome } from './training/outcome';
-import { trainedClasses } from './training/record';
+import { featuresName, trainedClasses } from './training/record';
 import { Training } from './training/training';
+
+/** Milliseconds after the last question for costs, before the device is timed for the next. */
+const IDLE = 1000;
 
 /** Opens storage, the project that was open last, and the device; the device may be still on its way afterwards. */
 export async function openWorkshop(state: StateKeeper): Promise<Workshop> {
@@ -42,6 +45,7 @@ export class Workshop {
   readonly #state: StateKeeper;
   readonly #turns = new Turns();
   readonly #bases: BaseLoader;
+  #rehearsal: ReturnType<typeof setTimeout> | undefined;
 
   constructor(state: StateKeeper, engine: Engine, disk: Disk) {
     this.#state = state;
@@ -89,6 +93,7 @@ export class Workshop {
     const { base, loaded } = found;
     this.models.setBase(base, loaded);
     project.settled('base');
+    if (base.record.kind === 'files') await project.features.forgetNames(); // other files may be called alike
     if (!(await this.#keepBase(project, base.files))) project.retry('base', () => this.#keepBase(project, base.files));
     const { plan } = project.record.settings;
     const blocks = this.#state.now.base.kind === 'ready' ? this.#state.now.base.info.blocks.map(({ name }) => name) : [];
@@ -109,12 +114,33 @@ export class Workshop {
   }
 
   /** Costs of plans for the classes and pictures that there are. */
-  planCosts(plans: readonly string[]): Promise<readonly PlanCost[]> {
-    const { classes, settings } = this.project.record;
+  async planCosts(plans: readonly string[]): Promise<readonly PlanCost[]> {
+    const { project } = this;
+    const { classes, settings, base } = project.record;
     const learnt = trainedClasses(classes);
     const names = learnt.length >= 2 ? learnt.map(({ name }) => name) : ['one', 'another'];
-    const images = countsOf(learnt, settings.validationFraction);
-    return this.models.useShapeFor(names, async (classifier) => planCosts(classifier, plans, settings, images, await this.speeds.of(classifier)));
+    const pictures = imagesOf(learnt).filter(({ part }) => part !== 'test').map(({ id }) => id);
+    const known = await project.features.known(featuresName(base, settings), pictures);
+    const images = { ...countsOf(learnt, settings.validationFraction), known };
+    return this.models.useShapeFor(names, async (classifier) => {
+      const timing = await this.speeds.of(classifier);
+      if (timing === null) this.#rehearseSoon(names);
+      return planCosts(classifier, plans, settings, images, timing);
+    });
+  }
+
+  /** Times an adapter of which nothing is known, once it has nothing else to do. A run tells better: it goes first. */
+  #rehearseSoon(names: readonly string[]): void {
+    clearTimeout(this.#rehearsal);
+    this.#rehearsal = setTimeout(() => {
+      if (this.training.running) return;
+      this.models.useShapeFor(names, (classifier) => this.speeds.rehearse(classifier)).then(() => this.#tellCosts(), () => undefined);
+    }, IDLE);
+  }
+
+  /** `planCosts` has more to tell. */
+  #tellCosts(): void {
+    this.#state.set({ costs: this.#state.now.costs + 1 });
   }
 
   async gradCam(picture: ImageId | Blob, className?: string): Promise<CamResult> {
@@ -122,16 +148,22 @@ export class Workshop {
     return this.models.use(async (classifier) => (await import('./analysis')).explain(classifier, blob, className));
   }
 
-  /** By the trained network, or by the base before there is one. */
-  embeddingMap(): Promise<EmbeddingMap> {
+  /** By the trained network, or by the base before there is one. The device is needed for the features alone. */
+  async embeddingMap(): Promise<EmbeddingMap> {
     const { project } = this;
     const classes = project.record.classes.filter(({ images }) => images.length > 0);
     if (classes.length === 0) throw new UsageError('There are no pictures to map yet; add some first.');
-    const files = new RunFiles(project);
-    const onProgress = (mapping: MappingState): void => this.#state.set({ mapping });
-    return this.models.useAny(async (classifier) => (await import('./analysis')).mapImages(classifier, datasetOf(classes, project.pictures), {
-      classIds: classes.map(({ id }) => id), features: files.features(), onProgress,
-    })).finally(() => this.#state.set({ mapping: null }));
+    const tell = (doing: MappingState['doing']) => (done: number, total: number): void => this.#state.set({ mapping: { doing, done, total } });
+    try {
+      const embedded = await this.models.useAny((classifier) => {
+        const of = this.models.usable ? {} : { of: featuresName(project.record.base, { float16: false }) };
+        return embed(classifier, datasetOf(classes, project.pictures), { features: project.features.store(of), onProgress: tell('features') });
+      });
+      this.#tellCosts();
+      return await (await import('./analysis')).mapOf(embedded, classes.map(({ id }) => id), { onProgress: tell('places') });
+    } finally {
+      this.#state.set({ mapping: null });
+    }
   }
 
   /** What exports need, in a turn of its own. */

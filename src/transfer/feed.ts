@@ -121,7 +121,7 @@ export async function featuresOf(
   const reused = [...hashes].filter(isKnown).length;
   const wanted = new Set([...hashes].filter((hash) => !isKnown(hash)));
   const added: Features = new Map();
-  const inStore = storing(store, fingerprint, keepEvery);
+  const stored = new Stored(store, fingerprint, keepEvery);
   onProgress?.({ kind: 'features', done: reused, total, cached: reused });
   let passes: Passes | undefined;
   try {
@@ -138,38 +138,65 @@ export async function featuresOf(
         items.forEach(({ hash }, i) => {
           const values = rows.slice(i * network.numFeatures, (i + 1) * network.numFeatures);
           added.set(hash, values);
-          inStore.put(hash, values);
+          stored.put(hash, values);
         });
         onProgress?.({ kind: 'features', done: reused + added.size, total, cached: reused });
-        await inStore.whenDue();
+        stored.check();
       }
     }
   } finally {
     passes?.dispose();
     network.gpu.trim(); // what training needs has other sizes
-    await inStore.now(); // also where a device is lost on the way
+    await stored.end(); // also where a device is lost on the way
   }
   const all: Features = new Map([...known, ...added]);
   return { features: all, computed: added.size, reused };
 }
 
-/** Adds features to a store in groups: those of so many seconds. */
-function storing(store: FeatureStore | undefined, fingerprint: string, every: number): { put(hash: string, values: Float32Array): void; whenDue(): Promise<void>; now(): Promise<void> } {
-  let group: Features = new Map();
-  let last = performance.now();
-  const now = async (): Promise<void> => {
-    const features = group;
-    group = new Map();
-    if (features.size > 0) await store?.add(fingerprint, features);
-    last = performance.now();
-  };
-  return {
-    put: (hash, values) => void group.set(hash, values),
-    whenDue: async () => {
-      if (performance.now() - last >= 1000 * every) await now();
-    },
-    now,
-  };
+/** Adds features to a store in groups, each so many seconds after its first: also while the run has a pause. */
+class Stored {
+  readonly #store: FeatureStore | undefined;
+  readonly #fingerprint: string;
+  readonly #milliseconds: number;
+  #group: Features = new Map();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #adding: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(store: FeatureStore | undefined, fingerprint: string, seconds: number) {
+    this.#store = store;
+    this.#fingerprint = fingerprint;
+    this.#milliseconds = Math.min(1000 * seconds, 2 ** 31 - 1); // what timers can count to
+  }
+
+  put(hash: string, values: Float32Array): void {
+    if (!this.#store) return;
+    this.#group.set(hash, values);
+    this.#timer ??= setTimeout(() => this.#add(), this.#milliseconds);
+  }
+
+  /** @throws what the store threw. */
+  check(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Adds what is left. @throws what the store threw. */
+  async end(): Promise<void> {
+    this.#add();
+    await this.#adding;
+    this.check();
+  }
+
+  #add(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const features = this.#group;
+    this.#group = new Map();
+    if (features.size === 0) return;
+    this.#adding = this.#adding.then(() => (this.#failure ? undefined : this.#store?.add(this.#fingerprint, features))).catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
+  }
 }
 
 /** Features where the trunk is frozen and the images never change, else the images. */

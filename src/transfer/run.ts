@@ -171,7 +171,7 @@ export class Run {
         if (targets.length >= least) {
           if (!(await this.#turns.next())) break;
           this.#optimizer.lr = rate(step++);
-          await meter.add(await trainSteps.run(inputs, targets));
+          await meter.add(await trainSteps.run(inputs, targets, () => this.#turns.next()));
         }
         position = from.position + end;
         if (this.#snapshotIsDue() && position < order.length) await this.#snapshot(await within());

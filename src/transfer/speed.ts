@@ -39,11 +39,8 @@ const SAMPLE = 100;
  */
 export async function measureSpeed(classifier: Classifier): Promise<Speed> {
   const { network, gpu, preprocessing: { cropSize } } = classifier;
-  const inference = (fn: () => Tensor) => (): Tensor => unchanged(network, () => noGrad(() => {
-    network.eval();
-    return fn();
-  }));
-  const one = gpu.rehearse(() => countOperations(gpu, inference(() => network.forward(Tensor.empty(gpu, [1, cropSize, cropSize, 3])))));
+  const inference = inferenceOf(network);
+  const one = operationsOf(classifier, cropSize);
   const kind = gpu.adapter.software ? 'software' : 'gpu';
   const count = Math.max(1, Math.min(MOST_IMAGES[kind], Math.round(OPERATIONS[kind] / one)));
   const images = keep(noise(gpu, [count, cropSize, cropSize, 3]));
@@ -64,6 +61,38 @@ export async function measureSpeed(classifier: Classifier): Promise<Speed> {
   } finally {
     for (const tensor of [images, features, middle]) tensor?.dispose();
   }
+}
+
+/** Operations of the one small picture of a rehearsal: half a second on the slowest adapter there is, SwiftShader. */
+const REHEARSED = 0.5e9;
+/** Sides of pictures that are tried for it go down by so many pixels, to no less. */
+const SIDES = 32;
+
+/**
+ * A guess at the same from one picture that goes forward twice, made so small that it is done in a second or two where
+ * `measureSpeed` would take many. The way back is taken to be as fast, and to take twice as long to begin.
+ */
+export async function rehearseSpeed(classifier: Classifier): Promise<Speed> {
+  const { network, gpu, preprocessing: { cropSize } } = classifier;
+  let side = cropSize;
+  while (side - SIDES >= SIDES && operationsOf(classifier, side) > REHEARSED) side -= SIDES;
+  using images = keep(noise(gpu, [1, side, side, 3]));
+  const { operations, seconds, startup } = await timed(gpu, inferenceOf(network)(() => network.forward(images)));
+  const speed = operations / seconds;
+  return { forward: speed, backward: speed, overhead: 0.01, startup: { forward: startup, backward: 2 * startup } };
+}
+
+/** Of a prediction for one picture of so many pixels a side. */
+function operationsOf({ network, gpu }: Classifier, side: number): number {
+  return gpu.rehearse(() => countOperations(gpu, inferenceOf(network)(() => network.forward(Tensor.empty(gpu, [1, side, side, 3])))));
+}
+
+/** Makes functions that run the network for its results alone, and leave it as it was. */
+function inferenceOf(network: Classifier['network']): (fn: () => Tensor) => () => Tensor {
+  return (fn) => () => unchanged(network, () => noGrad(() => {
+    network.eval();
+    return fn();
+  }));
 }
 
 /** Forward from what layer2 gives, and back to the weights after it; the gradients are dropped. */

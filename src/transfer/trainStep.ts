@@ -76,17 +76,22 @@ export class TrainSteps {
     return batch;
   }
 
-  /** One step: recorded, not waited for. */
-  async run(x: Float32Array, targets: Int32Array): Promise<PartLoss[]> {
+  /**
+   * One step: recorded, not waited for. `between` is awaited between its parts: nothing of a part but the sums of gradients
+   * lives on then, and the weights are those of before the step.
+   */
+  async run(x: Float32Array, targets: Int32Array, between?: () => Promise<unknown>): Promise<PartLoss[]> {
     const { inputs } = this.#options;
     const { parts, whole } = await this.prepare(targets.length);
     const length = x.length / targets.length;
+    const losses: PartLoss[] = [];
     let start = 0;
-    const losses = parts.map(({ images, program }) => {
+    for (const { images, program } of parts) {
+      if (start > 0) await between?.();
       inputs.write(x.subarray(start * length, (start + images) * length), targets.subarray(start, start + images));
       start += images;
-      return { images, loss: copyOf(program.replay()) }; // the next replay overwrites it
-    });
+      losses.push({ images, loss: copyOf(program.replay()) }); // the next replay overwrites it
+    }
     if (!whole) this.#update?.replay();
     return losses;
   }

@@ -72,9 +72,10 @@ export interface FineTuneOptions {
    */
   readonly checkpointEvery?: number;
   /**
-   * Awaited before each step of training, each batch of features and each batch of validation. Training rests as long
-   * as it takes: for a pause, or for other work on the device, such as a prediction with the weights of that moment,
-   * which changes no bit of the result. An aborted signal ends the wait. What it takes counts for no epoch's time.
+   * Awaited before each step of training, between the parts that a batch goes through the network in, and before each
+   * batch of features and each batch of validation. Training rests as long as it takes: for a pause, or for other work on
+   * the device, such as a prediction with the weights of that moment, which changes no bit of the result. An aborted signal
+   * ends the wait. What it takes counts for no epoch's time.
    */
   readonly betweenSteps?: () => void | Promise<void>;
   /** Stops cleanly at the next step when aborted; the best model so far is kept. */

@@ -3,7 +3,9 @@ import type { ImageId } from '../../shared/protocol';
 import { readText, type Disk } from '../storage/disk';
 import type { Keeping } from '../storage/keeping';
 import type { Release } from '../storage/locks';
+import { Writer } from '../storage/writer';
 import { imagesOf } from './classes';
+import { FeatureSets } from './featureSets';
 import { openPictures, type Pictures } from './pictures';
 import { parseRecord, type ProjectRecord } from './record';
 
@@ -28,6 +30,9 @@ export class Project {
   readonly disk: Disk;
   readonly keeping: Keeping;
   readonly pictures: Pictures;
+  /** For what training keeps: a disk that refuses is told, and ends nothing. */
+  readonly writer: Writer;
+  readonly features: FeatureSets;
   readonly #deps: ProjectDeps;
   #record: ProjectRecord;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -43,6 +48,8 @@ export class Project {
     this.disk = deps.disk;
     this.keeping = deps.keeping;
     this.pictures = openPictures(deps.disk, this.folder, imagesOf(record.classes).map(({ id }) => id), (error) => deps.keeping.note('pictures', error));
+    this.writer = new Writer(deps.disk, deps.keeping, () => this.#closing);
+    this.features = new FeatureSets({ disk: deps.disk, folder: `${this.folder}/features`, writer: this.writer, has: (id) => this.pictures.has(id) });
   }
 
   get record(): ProjectRecord {

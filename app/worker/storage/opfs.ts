@@ -3,7 +3,7 @@ import type { Contents, Disk } from './disk';
 
 const ROOT = 'graft';
 
-/** The only way of writing that older Safari has, in workers alone, and of renaming. */
+/** The only way of writing that Safari before 26 has, in workers alone, and of renaming: to a name in a folder, both given. */
 interface SyncHandle extends FileSystemFileHandle {
   createSyncAccessHandle(): Promise<{
     truncate(size: number): void;
@@ -11,16 +11,21 @@ interface SyncHandle extends FileSystemFileHandle {
     flush(): void;
     close(): void;
   }>;
-  move(name: string): Promise<void>;
+  move(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
 }
+
+/** Bytes that are written at once: large files are not read into memory whole. */
+const PIECE = 4 * 2 ** 20;
 
 /** Undefined where the browser lends none, as private windows of some do. */
 export async function openOpfs(): Promise<Disk | undefined> {
   try {
     const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
     const disk = opfsDisk(root);
-    // Some browsers hand out a folder and refuse to write in it.
-    await disk.write('probe', 'graft');
+    // Some browsers hand out a folder and refuse to write in it. Of a name of its own: another tab may try just now.
+    const probe = `probe-${crypto.randomUUID()}`;
+    await disk.write(probe, 'graft');
+    await disk.remove(probe);
     return disk;
   } catch (error) {
     // A full disk is still a disk: what is on it can be read, and room made.
@@ -32,6 +37,8 @@ export async function openOpfs(): Promise<Disk | undefined> {
 function opfsDisk(root: FileSystemDirectoryHandle): Disk {
   /** Handles of folders: an import writes thousands of files into the same two. */
   const folders = new Map<string, Promise<FileSystemDirectoryHandle>>();
+  /** Ends of writes that go on, by path: two of one file come one after the other. */
+  const writes = new Map<string, Promise<void>>();
 
   function folder(path: string, create: boolean): Promise<FileSystemDirectoryHandle> {
     if (path === '') return Promise.resolve(root);
@@ -44,6 +51,19 @@ function opfsDisk(root: FileSystemDirectoryHandle): Disk {
     return opened;
   }
 
+  async function writeNow(path: string, contents: Contents): Promise<void> {
+    const [parent, name] = parts(path);
+    const where = await folder(parent, true);
+    const before = await orNothing(() => where.getFileHandle(name));
+    try {
+      await writeWhole(where, name, contents);
+    } catch (error) {
+      // Asking for a handle to write with makes an empty file: that is no file of ours.
+      if (before === undefined) await where.removeEntry(name).catch(() => undefined);
+      throw error;
+    }
+  }
+
   return {
     lasting: true,
     async read(path) {
@@ -51,15 +71,14 @@ function opfsDisk(root: FileSystemDirectoryHandle): Disk {
       return orNothing(async () => (await (await folder(parent, false)).getFileHandle(name)).getFile());
     },
     async write(path, contents) {
-      const [parent, name] = parts(path);
-      const where = await folder(parent, true);
-      const before = await orNothing(() => where.getFileHandle(name));
+      const before = writes.get(path);
+      const write = before ? before.then(() => writeNow(path, contents)) : writeNow(path, contents);
+      const ended = write.catch(() => undefined);
+      writes.set(path, ended);
       try {
-        await writeWhole(where, name, contents);
-      } catch (error) {
-        // Asking for a handle to write with makes an empty file: that is no file of ours.
-        if (before === undefined) await where.removeEntry(name).catch(() => undefined);
-        throw error;
+        await write;
+      } finally {
+        if (writes.get(path) === ended) writes.delete(path);
       }
     },
     async remove(path) {
@@ -77,37 +96,47 @@ function opfsDisk(root: FileSystemDirectoryHandle): Disk {
   };
 }
 
+/** A copy takes the file's place when it is complete, not before. */
 async function writeWhole(where: FileSystemDirectoryHandle, name: string, contents: Contents): Promise<void> {
+  if (!('createWritable' in FileSystemFileHandle.prototype)) return writeAside(where, name, contents);
   const handle = await where.getFileHandle(name, { create: true });
-  if ('createWritable' in handle) {
-    // A copy takes the file's place when it is closed, not before.
-    const stream = await handle.createWritable();
-    try {
-      await stream.write(contents);
-      await stream.close();
-    } catch (error) {
-      await stream.abort().catch(() => undefined);
-      throw error;
-    }
-    return;
+  const stream = await handle.createWritable();
+  try {
+    await stream.write(contents);
+    await stream.close();
+  } catch (error) {
+    await stream.abort().catch(() => undefined);
+    throw error;
   }
+}
+
+/** The same where the browser has no copies of its own: another file, which is then moved there. */
+async function writeAside(where: FileSystemDirectoryHandle, name: string, contents: Contents): Promise<void> {
   const partName = `${name}.part`;
   const part = await where.getFileHandle(partName, { create: true }) as SyncHandle;
   try {
     const access = await part.createSyncAccessHandle();
     try {
-      const bytes = contents instanceof Uint8Array ? contents : new Uint8Array(await new Blob([contents]).arrayBuffer());
+      const blob = contents instanceof Blob ? contents : new Blob([contents]);
       access.truncate(0);
-      let written = 0;
-      while (written < bytes.length) written += access.write(bytes.subarray(written), { at: written });
+      for (let from = 0; from < blob.size; from += PIECE) writeAt(access, from, new Uint8Array(await blob.slice(from, from + PIECE).arrayBuffer()));
       access.flush();
     } finally {
       access.close();
     }
-    await part.move(name);
+    await part.move(where, name);
   } catch (error) {
     await where.removeEntry(partName).catch(() => undefined);
     throw error;
+  }
+}
+
+/** All of it: a handle may take less than it is given. @throws DOMException `QuotaExceededError` where it takes nothing more. */
+function writeAt(access: { write(bytes: Uint8Array, options: { readonly at: number }): number }, at: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) {
+    const now = access.write(bytes.subarray(written), { at: at + written });
+    if (now === 0) throw new DOMException('The file could not be written to its end.', 'QuotaExceededError');
+    written += now;
   }
 }
 

@@ -1,20 +1,12 @@
-/** The files of a project's run: its checkpoint, its features, its record, and the model that came out of it. */
-import { parseModelCard, type CheckpointStore, type FeatureStore, type ModelCard } from '../../../src/index';
+/** The files of a project's run: its checkpoint, its record, and the model that came out of it. */
+import { parseModelCard, type CheckpointStore, type ModelCard } from '../../../src/index';
 import type { Project } from '../project/project';
-import { readText, type Disk } from '../storage/disk';
-import type { Kept } from '../storage/keeping';
-import { packFeatures, unpackFeatures } from './featureFile';
+import { readText } from '../storage/disk';
 import type { ModelFiles, ResultRecord, RunRecord } from './record';
-
-/** After a write that failed, the next large ones are spared the disk for so long, in milliseconds. */
-const REST = 30_000;
-/** Sets of features that are kept besides the latest. */
-const OTHERS = 2;
 
 export class RunFiles {
   readonly #project: Project;
   readonly #folder: string;
-  #restUntil = 0;
   /** What the disk did not take. */
   #checkpointInMemory: Uint8Array<ArrayBuffer> | undefined;
 
@@ -23,36 +15,23 @@ export class RunFiles {
     this.#folder = project.folder;
   }
 
+  /** Whether there is something for a run to go on from, beside the features of its pictures. */
+  async hasCheckpoint(): Promise<boolean> {
+    return await this.#project.disk.read(this.#checkpoint) !== undefined;
+  }
+
   /** `onSaved` runs after each checkpoint: what is written then belongs to it. */
   checkpoint(onSaved: () => Promise<void>): CheckpointStore {
-    const path = `${this.#folder}/checkpoint.safetensors`;
     return {
       load: async () => {
         if (this.#checkpointInMemory) return this.#checkpointInMemory;
-        const blob = await this.#project.disk.read(path);
+        const blob = await this.#project.disk.read(this.#checkpoint);
         return blob && new Uint8Array(await blob.arrayBuffer());
       },
       save: async (bytes) => {
-        const kept = await this.#write('the state of training', path, bytes);
+        const kept = await this.#project.writer.write('the state of training', this.#checkpoint, bytes);
         this.#checkpointInMemory = kept ? undefined : bytes;
         if (kept) await onSaved();
-      },
-    };
-  }
-
-  features(): FeatureStore {
-    const folder = `${this.#folder}/features`;
-    const { disk } = this.#project;
-    return {
-      load: async (fingerprint) => {
-        const blob = await disk.read(`${folder}/${fingerprint}`);
-        return blob ? unpackFeatures(await blob.arrayBuffer()) : new Map();
-      },
-      add: async (fingerprint, features) => {
-        const path = `${folder}/${fingerprint}`;
-        const before = await disk.read(path);
-        await prune(disk, folder, fingerprint);
-        await this.#write('features of the pictures', path, packFeatures(features, before));
       },
     };
   }
@@ -62,13 +41,13 @@ export class RunFiles {
   }
 
   async saveRun(record: RunRecord): Promise<void> {
-    await this.#write('the state of training', `${this.#folder}/run.json`, JSON.stringify(record));
+    await this.#project.writer.write('the state of training', `${this.#folder}/run.json`, JSON.stringify(record));
   }
 
   async forgetRun(): Promise<void> {
     this.#checkpointInMemory = undefined;
     await this.#project.disk.remove(`${this.#folder}/run.json`);
-    await this.#project.disk.remove(`${this.#folder}/checkpoint.safetensors`);
+    await this.#project.disk.remove(this.#checkpoint);
   }
 
   /** The model that was trained last and what is known of its run. */
@@ -102,7 +81,7 @@ export class RunFiles {
     const path = `${this.#folder}/result.json`;
     const before = await readText(this.#project.disk, path);
     await this.#project.disk.remove(path);
-    if (!(await this.#write('the trained model', `${this.#folder}/model.safetensors`, model.weights, true))) {
+    if (!(await this.#project.writer.write('the trained model', `${this.#folder}/model.safetensors`, model.weights, { important: true }))) {
       // The last one's weights are still there, so that one stays.
       if (before !== undefined) await this.#project.disk.write(path, before).catch(() => undefined);
       return false;
@@ -118,25 +97,15 @@ export class RunFiles {
   }
 
   #saveRecord(result: ResultRecord): Promise<boolean> {
-    return this.#write('the trained model', `${this.#folder}/result.json`, JSON.stringify(result), true);
+    return this.#project.writer.write('the trained model', `${this.#folder}/result.json`, JSON.stringify(result), { important: true });
   }
 
   #saveCard(card: ModelCard): Promise<boolean> {
-    return this.#write('the trained model', `${this.#folder}/model.json`, `${JSON.stringify(card, null, 2)}\n`, true);
+    return this.#project.writer.write('the trained model', `${this.#folder}/model.json`, `${JSON.stringify(card, null, 2)}\n`, { important: true });
   }
 
-  /** Whether it was kept. Failing is told, and is no reason for training to end. */
-  async #write(what: Kept, path: string, contents: Blob | Uint8Array<ArrayBuffer> | string, important = false): Promise<boolean> {
-    if (this.#project.closed || (!important && performance.now() < this.#restUntil)) return false;
-    try {
-      await this.#project.disk.write(path, contents);
-      this.#project.keeping.note(what);
-      return true;
-    } catch (error) {
-      this.#restUntil = performance.now() + REST;
-      this.#project.keeping.note(what, error);
-      return false;
-    }
+  get #checkpoint(): string {
+    return `${this.#folder}/checkpoint.safetensors`;
   }
 
   async #readJson<T>(name: string): Promise<T | undefined> {
@@ -147,14 +116,4 @@ export class RunFiles {
       return undefined; // it can be done without: training begins anew
     }
   }
-}
-
-/** Features of weights that were not used lately are seldom wanted again. */
-async function prune(disk: Disk, folder: string, but: string): Promise<void> {
-  const others = await Promise.all((await disk.list(folder)).filter((name) => name !== but).map(async (name) => {
-    const file = await disk.read(`${folder}/${name}`);
-    return { path: `${folder}/${name}`, time: file instanceof File ? file.lastModified : 0 };
-  }));
-  others.sort((a, b) => b.time - a.time);
-  for (const { path } of others.slice(OTHERS)) await disk.remove(path);
 }

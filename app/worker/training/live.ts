@@ -1,6 +1,6 @@
 /** What a run tells, gathered into what the page shows of it. */
 import type { ProgressEvent } from '../../../src/index';
-import type { LiveRun, LossPoint } from '../../shared/protocol';
+import type { LiveRun, RunCourse } from '../../shared/protocol';
 import { Curve } from './curve';
 import { Rate } from './rate';
 
@@ -10,16 +10,13 @@ const IDLE: LiveRun = {
 };
 const MAX_NOTES = 100;
 
-export interface LiveOptions {
+/** `epochs`, and of a run that goes on, how far it had come. */
+export interface LiveOptions extends Partial<RunCourse> {
   readonly epochs: number;
   readonly batchSize: number;
   /** Held-out images, judged after each epoch. */
   readonly validation: number;
   readonly stepsPerEpoch?: number;
-  readonly history?: LiveRun['history'];
-  readonly bestEpoch?: number;
-  readonly curve?: readonly LossPoint[];
-  readonly notes?: readonly string[];
   readonly gpuBytes: () => number;
   /** Of a picture, for people. */
   readonly nameOf: (id: string) => string;
@@ -30,6 +27,8 @@ export class Live {
   readonly #options: LiveOptions;
   readonly #curve: Curve;
   readonly #rate = new Rate();
+  /** Images at once where memory is no matter. */
+  #part = Infinity;
   #now: LiveRun;
 
   constructor(options: LiveOptions) {
@@ -53,6 +52,11 @@ export class Live {
     this.set({ paused, ...(paused && { secondsLeft: null }) });
   }
 
+  /** So many images are to go through the network at once, if not all of a step. */
+  expect(part = Infinity): void {
+    this.#part = part;
+  }
+
   note(text: string): void {
     if (this.#now.notes.includes(text) || this.#now.notes.length >= MAX_NOTES) return;
     this.set({ notes: [...this.#now.notes, text] });
@@ -65,7 +69,7 @@ export class Live {
     else if (event.kind === 'skip') this.note(`'${this.#options.nameOf(event.path)}' was skipped: ${event.reason}`);
     else if (event.kind === 'note') this.note(event.message);
     else if (event.kind === 'resume') this.#resume(event);
-    else if (event.kind === 'memory' && event.memory.microBatch < event.batchSize) {
+    else if (event.kind === 'memory' && event.memory.microBatch < Math.min(event.batchSize, this.#part)) {
       this.note(`For lack of graphics memory the ${event.batchSize} images of a step go through the network ${event.memory.microBatch} at a time; the result is the same but for rounding.`);
     }
   };

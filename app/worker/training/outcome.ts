@@ -75,9 +75,9 @@ export class Outcome {
     if (!this.#broken) this.tell();
   }
 
-  #interrupted({ inputs, epochs, history, bestEpoch, curve, notes }: RunRecord): InterruptedRun {
+  #interrupted({ inputs, features, epochs, history, bestEpoch, curve, notes }: RunRecord): InterruptedRun {
     const anew = this.#project ? whyAnew(inputs, inputsOf(this.#project.record)) : null;
-    return { kind: 'interrupted', epoch: history.length, epochs, history, bestEpoch, curve, notes, anew };
+    return { kind: 'interrupted', epoch: history.length, features: features ?? null, epochs, history, bestEpoch, curve, notes, anew };
   }
 }
 

@@ -1,7 +1,7 @@
 /** What is written down of a run: while it goes on, to take it up again, and once it has ended. */
-import type { EpochRecord, ModelCard } from '../../../src/index';
-import type { ClassInfo, LossPoint, RunState, Settings } from '../../shared/protocol';
-import type { ProjectRecord } from '../project/record';
+import type { ModelCard } from '../../../src/index';
+import type { ClassInfo, FeatureCount, RunCourse, RunState, Settings } from '../../shared/protocol';
+import type { BaseRecord, ProjectRecord } from '../project/record';
 import { recipeOf } from '../project/checks';
 
 export type EndedRun = Extract<RunState, { readonly kind: 'ended' }>;
@@ -14,17 +14,14 @@ export interface RunInputs {
 }
 
 /** The contents of `run.json`. */
-export interface RunRecord {
+export interface RunRecord extends RunCourse {
   readonly inputs: RunInputs;
   /** Classes of the outputs, by their number and by the names they had when the run began. */
   readonly classes: readonly { readonly id: number; readonly name: string }[];
-  readonly epochs: number;
   /** 0 until it is known. */
   readonly stepsPerEpoch: number;
-  readonly history: readonly EpochRecord[];
-  readonly bestEpoch: number;
-  readonly curve: readonly LossPoint[];
-  readonly notes: readonly string[];
+  /** While features are computed, before the first step. */
+  readonly features: FeatureCount | null;
 }
 
 /** The contents of `result.json`. */
@@ -41,6 +38,11 @@ export interface ModelFiles {
 export function inputsOf({ classes, settings, base }: ProjectRecord): RunInputs {
   const images = classes.map((one) => [one.id, one.images.map(({ id, part }) => (part ? `${id} ${part}` : id)).sort()] as const).filter(([, ids]) => ids.length > 0);
   return { settings: settingsText(settings), images: JSON.stringify(images), base: JSON.stringify(base) };
+}
+
+/** Names the base whose features a run of these settings would train on. */
+export function featuresName(base: BaseRecord | null, { float16 }: Pick<Settings, 'float16'>): string {
+  return JSON.stringify([base, float16 ? 'float16' : 'float32']);
 }
 
 function settingsText(settings: Settings): string {

@@ -5,14 +5,14 @@ import type { Engine } from '../engine/engine';
 import type { Models } from '../engine/models';
 import type { Speeds } from '../engine/speeds';
 import type { Turns } from '../engine/turns';
-import { optionsOf, recipeOf } from '../project/checks';
+import { optionsOf, partsOn, recipeOf } from '../project/checks';
 import { imagesOf } from '../project/classes';
 import type { Project } from '../project/project';
 import { collectionOf, warningsOf } from './collection';
 import { RunFiles } from './files';
 import { Live } from './live';
 import { trainingFacts, type Outcome } from './outcome';
-import { inputsOf, trainedClasses, whyAnew, type EndedRun, type RunInputs, type RunRecord } from './record';
+import { featuresName, inputsOf, trainedClasses, whyAnew, type EndedRun, type RunInputs, type RunRecord } from './record';
 
 /** Seconds between snapshots within an epoch. */
 const SNAPSHOT_EVERY = 5;
@@ -37,6 +37,7 @@ interface Going {
   readonly data: ImageCollection;
   readonly settings: Settings;
   readonly inputs: RunInputs;
+  /** There is a snapshot to go on from. */
   readonly resume: boolean;
   /** The tab lets go of the project: what there is is for the next time. */
   abandoned: boolean;
@@ -119,25 +120,26 @@ export class Training {
     const data = collectionOf(classes, project.pictures, record.settings.validationFraction);
     const files = new RunFiles(project);
     const inputs = inputsOf(record);
-    const before = await files.loadRun();
-    const resume = before !== undefined && whyAnew(before.inputs, inputs) === null;
-    if (before && !resume) await files.forgetRun();
+    const found = await files.loadRun();
+    const before = found && whyAnew(found.inputs, inputs) === null ? found : undefined;
+    if (found && !before) await files.forgetRun();
     // Names may have changed since; what was begun with them goes on with them.
-    const names = resume ? before.classes : classes.map(({ id, name }) => ({ id, name }));
+    const names = before ? before.classes : classes.map(({ id, name }) => ({ id, name }));
     const pictureNames = new Map(imagesOf(record.classes).map(({ id, name }) => [id, name]));
     const live = new Live({
-      ...(resume ? before : { notes: warningsOf(record.classes, classes, data) }),
+      ...(before ?? { notes: warningsOf(record.classes, classes, data) }),
       epochs: recipe.epochs, batchSize: recipe.batchSize, validation: data.validation.items.length,
       gpuBytes: () => this.#deps.engine.now?.memory().liveBytes ?? 0,
       nameOf: (id) => pictureNames.get(id) ?? id,
       onChange: (run) => this.#deps.tell(run),
     });
     const going: Going = {
-      project, files, abort: new AbortController(), live, classes: names, settings: record.settings, inputs, resume,
+      project, files, abort: new AbortController(), live, classes: names, settings: record.settings, inputs,
+      resume: before !== undefined && await files.hasCheckpoint(),
       data: { ...data, classes: names.map(({ name }) => name) }, abandoned: false, unpause: undefined, paused: undefined,
     };
     this.#deps.outcome.begun();
-    if (resume) live.note('The run was broken off, and went on from what was kept of it.');
+    if (before) live.note(wentOn(before, going.resume));
     else live.set({});
     await files.saveRun(this.#record(going));
     return going;
@@ -166,13 +168,18 @@ export class Training {
   }
 
   async #fineTune(going: Going): Promise<Recovered> {
-    const { files, live, data, settings, abort, resume } = going;
-    const { models, turns } = this.#deps;
+    const { project, files, live, data, settings, abort, resume } = going;
+    const { engine, models, turns } = this.#deps;
+    const { adapter } = await engine.gpu();
+    const parts = partsOn(adapter, settings);
+    live.expect(parts.microBatch);
+    const save = (): Promise<void> => files.saveRun(this.#record(going));
     let training: Classifier | undefined;
     const attempt = (again: boolean): Promise<Recovered> => fineTuneWithRecovery(() => models.takeBase(), data, {
       ...optionsOf(settings),
-      features: files.features(),
-      checkpoint: files.checkpoint(() => files.saveRun(this.#record(going))),
+      ...(!again && parts), // a run goes on in the parts it began with
+      features: project.features.store({ of: featuresName(project.record.base, settings), onKept: save }),
+      checkpoint: files.checkpoint(save),
       checkpointEvery: SNAPSHOT_EVERY,
       resume: again,
       signal: abort.signal,
@@ -254,9 +261,16 @@ export class Training {
   }
 
   #record({ inputs, live, classes }: Going): RunRecord {
-    const { epochs, stepsPerEpoch, history, bestEpoch, curve, notes } = live.now;
-    return { inputs, classes, epochs, stepsPerEpoch, history, bestEpoch, curve, notes };
+    const { phase, done, total, epochs, stepsPerEpoch, history, bestEpoch, curve, notes } = live.now;
+    return { inputs, classes, features: phase === 'features' ? { done, total } : null, epochs, stepsPerEpoch, history, bestEpoch, curve, notes };
   }
+}
+
+/** What is said of a run that was broken off and is begun again. */
+function wentOn({ features }: RunRecord, fromSnapshot: boolean): string {
+  if (fromSnapshot) return 'The run was broken off, and went on from what was kept of it.';
+  if (features) return `The run was broken off before its first step, and went on with the features of ${features.done} of its ${features.total} pictures.`;
+  return 'The run was broken off before anything of it was kept, so it began anew.';
 }
 
 function unpause(going: Going): void {

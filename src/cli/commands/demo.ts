@@ -10,8 +10,9 @@ import { pathKind } from '../../node/modelDir';
 import { packageRoot } from '../../node/packageRoot';
 import { counted, duration, percent } from '../../report/format';
 import { architectureTitle } from '../../report/report';
-import { fineTune } from '../../transfer/fineTune';
-import type { Evaluation, FineTuneResult } from '../../transfer/types';
+import type { Classifier } from '../../transfer/classifier';
+import { fineTuneWithRecovery } from '../../transfer/recovery';
+import type { Evaluation, FineTuneOptions, FineTuneResult } from '../../transfer/types';
 import { gpuOf } from '../arguments';
 import { onInterrupt } from '../interrupt';
 import { folderName, outFolder } from '../outFolder';
@@ -30,6 +31,8 @@ export interface DemoFlags {
 }
 
 interface Half {
+  /** On the device that was opened last. */
+  readonly classifier: Classifier;
   readonly result: FineTuneResult;
   readonly test: Evaluation | null;
 }
@@ -41,35 +44,38 @@ export async function demo(flags: DemoFlags): Promise<number> {
   const dir = await outFolder({ out: flags.out, name: 'demo', force: flags.out === undefined, resume: flags.out !== undefined });
   const data = await readImages(sample, {}, terminal);
   if (!data.test) throw new UsageError(`demo: ${sample} has no test folder beside train; the demo compares on test images`);
-  const classifier = await load(flags.model, { gpu: gpuOf(flags) });
-  const { gpu } = classifier;
+  const device = gpuOf(flags);
+  const first = await load(flags.model, { gpu: device });
+  const { gpu } = first;
   const about = `${counted(data.train.items.length + data.validation.items.length, 'image')} in ${counted(data.classes.length, 'class')}`;
   terminal.line();
   terminal.line(`  ${bold('Graft')}: fine-tuning on ${gpu.adapter.description}${gpu.adapter.software ? ' (software)' : ''}`);
   terminal.line();
   terminal.line(`  ${bold('1  A new head on a trained network')}`);
-  terminal.line(dim(`     ${architectureTitle(classifier.network)} (${classifier.base ?? 'random'}) has learned other images; only its last layer is new. ${about}.`));
+  terminal.line(dim(`     ${architectureTitle(first.network)} (${first.base ?? 'random'}) has learned other images; only its last layer is new. ${about}.`));
   const screen = new TrainingScreen(terminal, epochs);
   const interruption = onInterrupt(() => terminal.line('  Stopping. Ctrl-C again ends at once.'));
   const common = { epochs, seed, patience: 0, signal: interruption.signal };
-  const half = async (model: typeof classifier, options: Parameters<typeof fineTune>[2], show: TrainingScreen): Promise<Half> => {
-    const result = await fineTune(model, data, { ...common, ...options, onProgress: show.show });
+  const half = async (open: () => Promise<Classifier>, options: FineTuneOptions, show: TrainingScreen): Promise<Half> => {
+    const { classifier, result } = await fineTuneWithRecovery(open, data, { ...common, ...options, onProgress: show.show });
     if (result.ended === 'diverged') terminal.note(`graft: ${result.reason ?? 'training diverged'}`);
-    return { result, test: interruption.signal.aborted ? null : await testOn(model, data, show, { signal: interruption.signal }) };
+    return { classifier, result, test: interruption.signal.aborted ? null : await testOn(classifier, data, show, { signal: interruption.signal }) };
   };
-  const tuned = await half(classifier, { plan: 'head' }, screen);
-  const outcome = { classifier, data, name: flags.data === undefined ? 'The sample' : folderName(sample), skipped: screen.skipped, notes: screen.notes, ...tuned };
+  const tuned = await half(() => (first.gpu.lost ? load(flags.model, { gpu: device }) : Promise.resolve(first)), { plan: 'head' }, screen);
+  const outcome = { data, name: flags.data === undefined ? 'The sample' : folderName(sample), skipped: screen.skipped, notes: screen.notes, ...tuned };
   if (interruption.signal.aborted) return stopped(terminal, dir, outcome, interruption.status);
 
   terminal.line();
   terminal.line(`  ${bold('2  The same network from scratch')}`);
   terminal.line(dim(`     Random weights, all layers trained, the same images, the same ${epochs} epochs.`));
-  const scratchModel = await load(flags.model, { gpu, weights: null, classes: data.classes, seed });
-  const scratch = await half(scratchModel, { plan: 'full' }, new TrainingScreen(terminal, epochs));
-  scratchModel.dispose();
-  if (interruption.signal.aborted) return stopped(terminal, dir, outcome, interruption.status);
+  // Before the second half, in which the device may be lost and this model with it.
+  await writeOutcome(dir, outcome, { force: true });
+  const scratch = await half(() => load(flags.model, { gpu: device, weights: null, classes: data.classes, seed }), { plan: 'full' }, new TrainingScreen(terminal, epochs));
+  scratch.classifier.dispose();
+  const classifier = tuned.classifier.gpu.lost ? await load(dir, { gpu: device }) : tuned.classifier;
+  if (interruption.signal.aborted) return stopped(terminal, dir, { ...outcome, classifier }, interruption.status);
 
-  await writeOutcome(dir, { ...outcome, comparison: { name: 'from scratch', ...scratch } }, { force: true });
+  await writeOutcome(dir, { ...outcome, classifier, comparison: { name: 'from scratch', ...scratch } }, { force: true });
   interruption.restore();
   summarise(terminal, data, tuned, scratch);
   const shown = relative('.', dir) || dir;

@@ -5,8 +5,7 @@ const MAGIC = 0x46545231; // 'FTR1'
 const HEAD = 8;
 const HASH = 32;
 
-/** Rows to add to a file, which may not be there yet. */
-export function packFeatures(features: ReadonlyMap<string, Float32Array>, before?: Blob): Blob {
+export function packFeatures(features: ReadonlyMap<string, Float32Array>): Blob {
   const [first] = features.values();
   const length = first?.length ?? 0;
   const stride = HASH + 4 * length;
@@ -17,7 +16,7 @@ export function packFeatures(features: ReadonlyMap<string, Float32Array>, before
     rows.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at + HASH);
     at += stride;
   }
-  return new Blob([before && before.size > HEAD ? before : new Uint32Array([MAGIC, length]), rows]);
+  return new Blob([new Uint32Array([MAGIC, length]), rows]);
 }
 
 /** Nothing from a file that is damaged: features can always be computed again. */
