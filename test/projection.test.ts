@@ -1,10 +1,10 @@
 /** The map of images: layouts that keep what is near near, the same each time. And Grad-CAM's maps as the studio shows them. */
 import { describe, expect, it } from 'vitest';
-import { tellingStage } from '../app/worker/analysis';
-import { leastDistance, movedApart } from '../app/worker/apart';
-import { enlarge } from '../app/worker/enlarge';
-import { principalComponents } from '../app/worker/pca';
-import { project } from '../app/worker/projection';
+import { tellingStage } from '../app/worker/analysis/explain';
+import { leastDistance, movedApart } from '../app/worker/analysis/apart';
+import { enlarge } from '../app/worker/analysis/enlarge';
+import { principalComponents } from '../app/worker/analysis/pca';
+import { project } from '../app/worker/analysis/projection';
 import { IMAGENET_PREPROCESSING, Random, openGpu, randomClassifier } from '../src/index';
 
 /** Points around two centres far apart, in turns. */

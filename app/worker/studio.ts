@@ -169,22 +169,22 @@ export class Studio implements StudioApi {
   }
 
   exportModel(): Promise<Blob> {
-    return this.#do((shop) => shop.trained(async (trained) => (await import('./exporting')).exportModel(trained)));
+    return this.#do((shop) => shop.trained(async (trained) => (await import('./saving/exporting')).exportModel(trained)));
   }
 
   exportReport(): Promise<Blob> {
-    return this.#do((shop) => shop.trained(async (trained) => (await import('./exporting')).exportReport(trained)));
+    return this.#do((shop) => shop.trained(async (trained) => (await import('./saving/exporting')).exportReport(trained)));
   }
 
   exportPage(options: { readonly half?: boolean } = {}): Promise<Blob> {
     return this.#do((shop) => shop.trained(async (trained) => {
-      const [{ exportPage }, template] = await Promise.all([import('./exporting'), fetchText(siteFile('standalone.html'))]);
+      const [{ exportPage }, template] = await Promise.all([import('./saving/exporting'), fetchText(siteFile('standalone.html'))]);
       return exportPage(trained, template, options);
     }));
   }
 
   checkHalf(): Promise<HalfCheck | null> {
-    return this.#do((shop) => shop.trained(async (trained) => (await import('./exporting')).checkHalf(trained)));
+    return this.#do((shop) => shop.trained(async (trained) => (await import('./saving/exporting')).checkHalf(trained)));
   }
 
   exportProject(): Promise<Blob> {

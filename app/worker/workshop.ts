@@ -7,7 +7,7 @@ import { Engine } from './engine/engine';
 import { Models } from './engine/models';
 import { Speeds } from './engine/speeds';
 import { Turns } from './engine/turns';
-import type { Trained } from './exporting';
+import type { Trained } from './saving/exporting';
 import { imagesOf } from './project/classes';
 import type { Project } from './project/project';
 import { Projects } from './project/projects';
@@ -145,7 +145,7 @@ export class Workshop {
 
   async gradCam(picture: ImageId | Blob, className?: string): Promise<CamResult> {
     const blob = picture instanceof Blob ? picture : await this.project.pictures.blob(picture);
-    return this.models.use(async (classifier) => (await import('./analysis')).explain(classifier, blob, className));
+    return this.models.use(async (classifier) => (await import('./analysis/explain')).explain(classifier, blob, className));
   }
 
   /** By the trained network, or by the base before there is one. The device is needed for the features alone. */
@@ -160,7 +160,7 @@ export class Workshop {
         return embed(classifier, datasetOf(classes, project.pictures), { features: project.features.store(of), onProgress: tell('features') });
       });
       this.#tellCosts();
-      return await (await import('./analysis')).mapOf(embedded, classes.map(({ id }) => id), { onProgress: tell('places') });
+      return await (await import('./analysis/map')).mapOf(embedded, classes.map(({ id }) => id), { onProgress: tell('places') });
     } finally {
       this.#state.set({ mapping: null });
     }

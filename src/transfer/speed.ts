@@ -141,9 +141,15 @@ async function timed(gpu: Gpu, fn: () => Tensor): Promise<Timed> {
  * features are known already. Decoding of images is not counted: it goes on beside the steps.
  */
 export function expectedSeconds({ arithmetic, epochs, batchSize }: PlanCost, { train, validation, known = 0 }: RunSizes & { readonly known?: number }, speed: Speed): number {
-  const once = arithmetic.onFeatures ? (Math.max(0, train + validation - known) * arithmetic.features) / speed.forward : 0;
-  const startup = speed.startup.forward + (arithmetic.onFeatures ? 0 : speed.startup.backward);
-  return startup + once + epochs * epochSeconds({ arithmetic, batchSize }, { train, validation }, speed);
+  const left = arithmetic.onFeatures ? Math.max(0, train + validation - known) : 0;
+  const once = (left * arithmetic.features) / speed.forward;
+  return startupSeconds(arithmetic.onFeatures, left, speed) + once + epochs * epochSeconds({ arithmetic, batchSize }, { train, validation }, speed);
+}
+
+/** Of a run: the trunk's programs are made where it is run, forward for features, else both ways. The head's alone take no time. */
+function startupSeconds(onFeatures: boolean, computed: number, { startup: { forward, backward } }: Speed): number {
+  if (onFeatures) return computed > 0 ? forward : 0;
+  return forward + backward;
 }
 
 function epochSeconds({ arithmetic: { step, evaluation }, batchSize }: Pick<PlanCost, 'arithmetic' | 'batchSize'>, { train, validation }: RunSizes, speed: Speed): number {
@@ -161,8 +167,9 @@ export function refineSpeed(speed: Speed, cost: PlanCost, { history, images, fea
   // The first epoch of several is left out: it may compile what is left to.
   const epochs = history.slice(history.length > 1 ? 1 : 0);
   const step = positive(epochs.reduce((sum, epoch) => sum + epoch.seconds, 0) / epochs.length / epochSeconds(cost, images, speed));
-  const starting = speed.startup.forward + (onFeatures ? 0 : speed.startup.backward);
-  const computing = onFeatures ? ((features?.computed ?? 0) * operations) / speed.forward : 0;
+  const computed = features?.computed ?? 0;
+  const starting = startupSeconds(onFeatures, computed, speed);
+  const computing = (computed * operations) / speed.forward;
   const before = positive((seconds - history.reduce((sum, epoch) => sum + epoch.seconds, 0)) / (starting + computing));
   const startup = { forward: speed.startup.forward * before, backward: speed.startup.backward * before };
   const pass = !onFeatures ? step : computing > 0 ? before : 1;

@@ -33,12 +33,12 @@ export function FailedRun({ run: { message, notes } }: { readonly run: Extract<R
   );
 }
 
-export function InterruptedRunView({ run: { epoch, epochs, history, bestEpoch, notes, anew } }: { readonly run: InterruptedRun }) {
+export function InterruptedRunView({ run: { epoch, epochs, features, history, bestEpoch, notes, anew } }: { readonly run: InterruptedRun }) {
   const best = history.find((record) => record.epoch === bestEpoch);
   return (
     <div class="train-live">
       <p>
-        Training was broken off, by a reload or a closed tab. {epoch > 0 ? `${epoch} of ${counted(epochs, 'epoch')} ${epoch === 1 ? 'is' : 'are'} kept` : 'No whole epoch was kept'}
+        Training was broken off, by a reload or a closed tab. {epoch > 0 ? `${epoch} of ${counted(epochs, 'epoch')} ${epoch === 1 ? 'is' : 'are'} kept` : features ? `The features of ${features.done} of ${counted(features.total, 'picture')} are kept` : 'No whole epoch was kept'}
         {best && best.validationAccuracy !== null && `, the best with ${percent(best.validationAccuracy)} accuracy`}. {anew ?? 'Going on gives the same result as an unbroken run; with other settings, pictures or another plan it begins anew.'}
       </p>
       <RunNotes notes={notes} />

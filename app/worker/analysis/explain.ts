@@ -1,10 +1,9 @@
-/** What the studio shows of a network's workings: where it looked in a picture, and which pictures it takes for alike. */
+/** Where a network looked in a picture. */
 import {
-  DataError, decodeBlob, describeNetwork, gradCam, preprocess, view, type Classifier, type Embedded, type Pixels, type StageName,
-} from '../../src/index';
-import type { CamResult, EmbeddingMap } from '../shared/protocol';
+  DataError, decodeBlob, describeNetwork, gradCam, preprocess, view, type Classifier, type Pixels, type StageName,
+} from '../../../src/index';
+import type { CamResult } from '../../shared/protocol';
 import { enlarge } from './enlarge';
-import { project } from './projection';
 
 /**
  * Grad-CAM of one picture: for the class of that name, or for the most likely one, at the last stage that still tells
@@ -26,16 +25,6 @@ export async function explain(classifier: Classifier, picture: Blob | Pixels, cl
     heat: enlarge(found.heat, found.size, size),
     picture: await bitmapOf(view(pixels, preprocessing)),
   };
-}
-
-/**
- * Images of a dataset as points: those of alike features lie together. `classIds`: of the page's classes, by label. Points
- * are in the square from 0 to 1, in equal proportion. The same features give the same map. Takes seconds of the CPU, in
- * short turns, and no device: call it outside of the device's turn.
- */
-export async function mapOf({ items, features }: Pick<Embedded, 'items' | 'features'>, classIds: readonly number[], { signal, onProgress }: { readonly signal?: AbortSignal; readonly onProgress?: (done: number, total: number) => void } = {}): Promise<EmbeddingMap> {
-  const { method, points } = await project(features, signal, onProgress);
-  return { method, points: items.map(({ hash, label }, i) => ({ id: hash, classId: classIds[label], x: points[i][0], y: points[i][1] })) };
 }
 
 /** Cells along a side of a map that tells something: what a ResNet's last stage has of pictures of 224 pixels. */

@@ -1,5 +1,5 @@
 /** Points of many dimensions laid out in the plane, so that what is near stays near. */
-import { Random } from '../../src/index';
+import { Random } from '../../../src/index';
 import { leastDistance, movedApart } from './apart';
 import { nearest } from './neighbours';
 import { principalComponents } from './pca';

@@ -1,14 +1,14 @@
 /** What leaves the studio as files: the model with its report, and the stand-alone page. Nothing here changes the model. */
 import { zip, type Zippable } from 'fflate';
-import { version } from '../../package.json';
+import { version } from '../../../package.json';
 import {
   DataError, createDataset, decodeBlob, evaluate, load, preprocess, serializeSafetensors, type Classifier, type Prediction,
-} from '../../src/index';
-import { metricsOf } from '../../src/report/metrics';
-import { planPhrase, renderReport, shownMistakes } from '../../src/report/report';
-import { networkParts, trainingFacts, type RunRecord } from '../../src/report/runRecord';
-import type { ClassInfo, HalfCheck, ImageId, RunState } from '../shared/protocol';
-import { fillPage } from '../standalone/fill';
+} from '../../../src/index';
+import { metricsOf } from '../../../src/report/metrics';
+import { planPhrase, renderReport, shownMistakes } from '../../../src/report/report';
+import { networkParts, trainingFacts, type RunRecord } from '../../../src/report/runRecord';
+import type { ClassInfo, HalfCheck, ImageId, RunState } from '../../shared/protocol';
+import { fillPage } from '../../standalone/fill';
 import { modelReadme } from './modelReadme';
 import { smallPicture } from './smallPicture';
 

@@ -1,6 +1,6 @@
 /** The README.md in an exported model: what the files are and how to load them elsewhere. */
-import { ARCHITECTURES, type Classifier } from '../../src/index';
-import { architectureTitle } from '../../src/report/report';
+import { ARCHITECTURES, type Classifier } from '../../../src/index';
+import { architectureTitle } from '../../../src/report/report';
 
 export function modelReadme({ network, classes, preprocessing }: Classifier, project: string, version: string): string {
   const { architecture, width } = network;
