@@ -10,7 +10,7 @@ import { unzipSync } from 'fflate';
 import { launch, type Browser, type Page } from 'puppeteer-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkHalf, exportModel, exportPage, exportReport, type Trained } from '../app/worker/exporting';
+import { checkHalf, exportModel, exportPage, exportReport, type Trained } from '../app/worker/saving/exporting';
 import { pack, unpack } from '../app/standalone/pack';
 import { template } from '../app/plugins/standalonePage';
 import { fineTune, openGpu, preprocess, type Classifier, type Gpu } from '../src/index';
