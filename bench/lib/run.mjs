@@ -94,7 +94,9 @@ async function models(list, names, context) {
     const failed = {};
     const wanted = options.engines ? names : names.filter((name) => !item.without?.includes(name));
     const engines = await startAll(wanted, 'model', await modelConfig(context, item, wanted), failed, context);
-    const joined = (result) => ({ ...result, failed: { ...failed, ...result.failed } });
+    // Of a worker or process of its own to its first logits: the others had nothing to do meanwhile.
+    const cold = Object.fromEntries(engines.map(({ name, coldMs }) => [name, rounded(coldMs)]));
+    const joined = (result) => ({ ...result, cold, failed: { ...failed, ...result.failed } });
     const onRow = (result) => onSection({ models: [...results, joined(result)] });
     results.push(joined(await modelSuite(item, engines, { rounds: plan.rounds, budgetMs: 1000 * options.budget, progress, onRow, over })));
     await stopAll();

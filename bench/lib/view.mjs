@@ -46,7 +46,10 @@ const VIEWS = {
     lead: agreement(models.flatMap(({ checks }) => checks)),
     groups: Object.keys(WORKLOADS).filter((workload) => models.some(({ rows }) => rows[workload])).map((workload) => ({
       title: capital(WORKLOADS[workload]), unit: 'ms', better: 'less',
-      rows: models.filter(({ rows }) => rows[workload]).map(({ id, rows, failed = {} }) => ({ label: id, entries: timed(rows[workload].ms), failed: { ...failed, ...rows[workload].failed } })),
+      rows: models.filter(({ rows }) => rows[workload]).map(({ id, rows, cold, failed = {} }) => ({
+        label: id, entries: timed(rows[workload].ms), failed: { ...failed, ...rows[workload].failed },
+        detail: cold && workload === 'forward' ? `From nothing to the first result: ${inOrder(Object.keys(cold)).map((name) => `${engineTitle(name)} ${timeText(cold[name])}`).join(', ')}` : '',
+      })),
     })),
   }),
 
@@ -131,7 +134,7 @@ export function markdownOf(result, titles) {
         });
         lines.push(`| ${label} | ${cells.join(' | ')} |`);
       }
-      lines.push('');
+      lines.push(...rows.filter(({ detail }) => detail).map(({ label, detail }) => `\n${label}: ${detail}`), '');
     }
   }
   return lines.join('\n');
