@@ -14,12 +14,15 @@ import { Welcome } from './sections/images/welcome';
 import { NetworkSection } from './sections/network';
 import { ProjectBar } from './sections/project';
 import { ResultsSection } from './sections/results';
+import { useStages } from './sections/results/stages';
 import { SaveSection } from './sections/save';
 import { TrainSection } from './sections/train';
 import { TrySection } from './sections/try';
 import { session, state } from './session';
 
 export function App() {
+  // What the first screen does not show is drawn in tasks of its own, so that none is long.
+  const shown = useStages(3);
   return (
     <>
       <Title />
@@ -31,11 +34,11 @@ export function App() {
         <div class="columns">
           <div class="column-pair first">
             <div class="column"><ImagesSection /></div>
-            <div class="column"><BaseSection /><NetworkSection /></div>
+            <div class="column">{shown > 1 && <><BaseSection /><NetworkSection /></>}</div>
           </div>
           <div class="column-pair second">
             <div class="column"><TrainSection /></div>
-            <div class="column"><ResultsSection /><TrySection /><SaveSection /></div>
+            <div class="column">{shown > 2 && <><ResultsSection /><TrySection /><SaveSection /></>}</div>
           </div>
         </div>
       </main>
