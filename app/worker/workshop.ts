@@ -100,6 +100,7 @@ export class Workshop {
     // Plans name parts of a network, and this one may not have the part.
     const known = plan === 'head' || plan === 'full' || blocks.some((name) => name === plan || name.startsWith(`${plan}.`));
     project.update({ base: base.record, ...(!known && { settings: { ...project.record.settings, plan: 'head' } }) });
+    await project.flush();
   }
 
   /** Back to the base there was. */

@@ -167,14 +167,28 @@ export interface About {
 
 export async function listProjects(disk: Disk): Promise<(About & { readonly id: string })[]> {
   const found = await Promise.all((await disk.list(FOLDER)).map(async (id) => {
-    try {
-      const about = JSON.parse((await readText(disk, `${folderOf(id)}/about.json`)) ?? 'null') as About | null;
-      return about === null ? [] : [{ id, name: String(about.name), changed: Number(about.changed), images: Number(about.images) }];
-    } catch {
-      return []; // being written by another tab, or not ours
-    }
+    const about = await aboutOf(disk, id);
+    return about ? [{ id, ...about }] : [];
   }));
   return found.flat().sort((a, b) => b.changed - a.changed);
+}
+
+/** Undefined of a folder that is no project, or none yet. One whose line was lost is still found by its record. */
+async function aboutOf(disk: Disk, id: string): Promise<About | undefined> {
+  try {
+    const about = JSON.parse((await readText(disk, `${folderOf(id)}/about.json`)) ?? 'null') as About | null;
+    if (about !== null) return { name: String(about.name), changed: Number(about.changed), images: Number(about.images) };
+  } catch {
+    // Then by its record.
+  }
+  try {
+    const text = await readText(disk, `${folderOf(id)}/project.json`);
+    if (text === undefined) return undefined;
+    const { name, changed, classes } = parseRecord(text, 'project.json');
+    return { name, changed, images: imagesOf(classes).length };
+  } catch {
+    return undefined;
+  }
 }
 
 /**
