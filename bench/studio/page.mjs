@@ -1,38 +1,34 @@
 /** The bench page, run in a browser as a visitor runs it: one network beside the peers, or suites to their end. */
 import { openBrowser } from './site.mjs';
 
-const PEERS = ['tfjs', 'ort', 'jax'];
+/** jax-js apart: on a software adapter it takes minutes to compile. */
+const PEERS = [['tfjs', 'ort'], ['jax']];
 const RESNET18 = { depth: 18, batch: 1, size: 224, workloads: ['forward'] };
 
-/** ResNet-18 forward at 224 px beside every peer of the page: each from its start, then in turns. */
-export const measureBeside = (site, rounds) => runPage(site, { suites: ['models'], engines: ['graft', ...PEERS], size: 'quick', own: RESNET18, rounds });
+/** ResNet-18 forward at 224 px beside the peers of the page: each from its start, then in turns. */
+export const measureBeside = (site, rounds) => runPage(site, PEERS.map((peers) => ({ suites: ['models'], engines: ['graft', ...peers], size: 'quick', own: RESNET18, rounds })));
 
 /** Every suite of the page with the engines it would take by itself, at one size. */
-export const measureSuites = (site, size) => runPage(site, { suites: ['kernels', 'models', 'start', 'memory', 'tuning', 'curves'], size });
+export const measureSuites = (site, size) => runPage(site, ['kernels', 'models', 'start', 'memory', 'tuning', 'curves'].map((suite) => ({ suites: [suite], size })));
 
-/** The result as the page would save it and as Markdown, and the seconds that each suite took. */
-async function runPage(site, options) {
+/** For each run its seconds, its result as the page would save it and as Markdown, and what the page complains of. Told as they end. */
+async function runPage(site, runs) {
   const { browser, close } = await openBrowser();
   try {
     const page = await browser.newPage();
     await page.goto(`${site.origin}/bench.html`);
     await page.waitForSelector('#adapter');
-    const seconds = {};
-    const results = [];
-    for (const suite of options.suites) {
+    const found = [];
+    for (const options of runs) {
       const began = performance.now();
-      const run = await page.evaluate(async (wanted) => {
+      const { json, ...rest } = await page.evaluate(async (wanted) => {
         await globalThis.graftBench.run(wanted);
         return { json: globalThis.graftBench.json(), markdown: globalThis.graftBench.markdown(), problems: [...document.querySelectorAll('#results .note.wrong')].map(({ textContent }) => textContent) };
-      }, { ...options, suites: [suite] });
-      seconds[suite] = (performance.now() - began) / 1000;
-      results.push(run);
+      }, options);
+      found.push({ name: [...options.suites, ...(options.engines ?? [])].join(' '), seconds: (performance.now() - began) / 1000, result: JSON.parse(json), ...rest });
+      console.error(`${found.at(-1).name}: ${found.at(-1).seconds.toFixed(0)} s`);
     }
-    const parsed = results.map(({ json }) => JSON.parse(json));
-    return {
-      seconds, markdown: results.map(({ markdown }) => markdown).join('\n'), problems: results.flatMap(({ problems }) => problems),
-      result: { format: parsed[0].format, sections: Object.assign({}, ...parsed.map(({ sections }) => sections)) },
-    };
+    return { runs: found, result: { format: found[0].result.format, sections: Object.assign({}, ...found.map(({ result }) => result.sections)) } };
   } finally {
     await close();
   }

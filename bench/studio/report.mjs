@@ -69,8 +69,11 @@ const REPORTS = {
   suites: pageLines,
 };
 
-function pageLines({ seconds, markdown, problems }) {
-  return [...Object.entries(seconds).map(([suite, took]) => row(suite, `${took.toFixed(0)} s`, 'from pressing Run to the last row')), ...problems.map((each) => `  PROBLEM ${each}`), '', markdown];
+function pageLines({ runs }) {
+  return [
+    ...runs.map(({ name, seconds }) => row(name, `${seconds.toFixed(0)} s`, 'from pressing Run to the last row')),
+    ...runs.flatMap(({ problems }) => problems.map((each) => `  PROBLEM ${each}`)), '', ...runs.map(({ markdown }) => markdown),
+  ];
 }
 
 function compared(what, unit, page, node, how) {
