@@ -24,11 +24,11 @@ if (browserPath === null) console.warn('appStorage.test.ts is skipped: no Chromi
 /** A run of seconds that is still long enough to be broken off in the middle. */
 const RUN = { ...SETTINGS, epochs: 3 };
 
-/** Pictures, the base and settings. */
+/** Pictures, settings and the base: all of it is kept then. */
 async function prepare(page: Page, settings: object = RUN): Promise<void> {
   expect((await add(page, folder, null)).added).toBe(2 * EACH);
-  expect(await chooseDropped(page, [sent('tiny.safetensors', weights(4, 3)), sent('model.json', JSON.stringify(card))])).toMatchObject({ kind: 'ready' });
   await page.evaluate((patch) => graft.studio.setSettings(patch), settings);
+  expect(await chooseDropped(page, [sent('tiny.safetensors', weights(4, 3)), sent('model.json', JSON.stringify(card))])).toMatchObject({ kind: 'ready' });
 }
 
 /** Trains to the end, from the start or from what was kept. */
