@@ -81,7 +81,7 @@ const VIEWS = {
     lead: `${model}, ${images} images of ${size} px, ${epochs} epochs in batches of ${batchSize}.${runs.some(({ measuredEpochs }) => measuredEpochs < epochs) ? ' A run that did not go to the end is extrapolated from the epochs that ran.' : ''}`,
     groups: [{
       title: 'The whole run', unit: 's', better: 'less',
-      rows: runs.map(({ name, kind, ms, measuredEpochs }) => ({ label: capital(kind), failed: {}, entries: [plain(name, ms / 1000, timeText(ms), runs[0].ms / 1000)], detail: measuredEpochs < epochs ? `${measuredEpochs} of ${epochs} epochs ran` : '' })),
+      rows: runs.map(({ name, kind, ms, measuredEpochs }) => ({ label: kind === 'fineTune' ? kind : capital(kind), failed: {}, entries: [plain(name, ms / 1000, timeText(ms), runs[0].ms / 1000)], detail: measuredEpochs < epochs ? `${measuredEpochs} of ${epochs} epochs ran` : '' })),
     }],
   }),
 
