@@ -1,22 +1,16 @@
 /** Fetching weights from a local server that misbehaves in every way, and writing files to disks that refuse. */
-import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { GraftError, UsageError, WeightsError } from '../src/errors';
+import { UsageError, WeightsError } from '../src/errors';
 import { cacheDir } from '../src/node/cacheDir';
 import { describeFileError } from '../src/node/fileErrors';
 import { makeFolder, writeFileAtomic } from '../src/node/writeFile';
+import { BODY, HASH, breakAfter, expectBody, failure, rangeServer, serveRange } from './support/rangeServer';
 
-const { BODY, PREFIX, NAME } = vi.hoisted(() => ({
-  BODY: Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 253),
-  PREFIX: { value: '' },
-  NAME: 'resnet18-f37072fd.pth',
-}));
+const NAME = 'resnet18-f37072fd.pth';
+const PREFIX = vi.hoisted(() => ({ value: '' }));
 
 // The real file is not at hand, so the entry's hash is that of this test's own bytes; all else is the published entry.
 vi.mock('../src/weights/manifest', async (original) => {
@@ -25,58 +19,27 @@ vi.mock('../src/weights/manifest', async (original) => {
 });
 const { fetchWeights } = await import('../src/node/fetchWeights');
 
+const site = rangeServer();
 let folder: string;
-let server: Server;
 let baseUrl: string;
-let requests: (string | undefined)[];
-let answer: (request: IncomingMessage, response: ServerResponse) => void;
-
-/** A server that knows ranges. */
-function serve(request: IncomingMessage, response: ServerResponse): void {
-  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  if (from >= BODY.length) {
-    response.writeHead(416, { 'content-range': `bytes */${BODY.length}` }).end();
-    return;
-  }
-  const range = from > 0 ? { 'content-range': `bytes ${from}-${BODY.length - 1}/${BODY.length}` } : {};
-  response.writeHead(from > 0 ? 206 : 200, { 'content-length': BODY.length - from, ...range }).end(BODY.subarray(from));
-}
 
 const fetchIt = (options: Parameters<typeof fetchWeights>[1] = {}) => fetchWeights('resnet18', { cacheDir: folder, baseUrl, ...options });
 const part = (): string => join(folder, `${NAME}.part`);
 
-async function failure(promise: Promise<unknown>): Promise<string> {
-  const error: unknown = await promise.then(() => undefined, (reason: unknown) => reason);
-  expect(error).toBeInstanceOf(GraftError);
-  expect((error as GraftError).message).not.toContain('\n');
-  return (error as GraftError).message;
-}
-
-beforeEach(async () => {
-  PREFIX.value = createHash('sha256').update(BODY).digest('hex').slice(0, 8);
+beforeEach(() => {
+  PREFIX.value = HASH.slice(0, 8);
   folder = mkdtempSync(join(tmpdir(), 'graft-fetch-'));
-  requests = [];
-  answer = serve;
-  server = createServer((request, response) => {
-    requests.push(request.headers.range);
-    answer(request, response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/models/`;
+  baseUrl = `${site.origin}/models/`;
 });
 
-afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('fetchWeights', () => {
   it('downloads with progress, checks the hash, and leaves only the file', async () => {
     const progress: number[] = [];
     const { path, cached, weights } = await fetchIt({ onProgress: ({ received, total }) => progress.push(received, total ?? -1) });
     expect({ path, cached, arch: weights.arch }).toEqual({ path: join(folder, NAME), cached: false, arch: 'resnet18' });
-    expect(new Uint8Array(readFileSync(path))).toEqual(BODY);
+    expectBody(readFileSync(path));
     expect(progress.slice(-2)).toEqual([BODY.length, BODY.length]);
     expect(readdirSync(folder)).toEqual([NAME]);
   });
@@ -84,7 +47,7 @@ describe('fetchWeights', () => {
   it('takes what is in the cache, without a server', async () => {
     await fetchIt();
     expect((await fetchIt()).cached).toBe(true);
-    expect(requests.length).toBe(1);
+    expect(site.requests.length).toBe(1);
   });
 
   it('makes the cache folder, also below missing ones', async () => {
@@ -95,25 +58,25 @@ describe('fetchWeights', () => {
     writeFileSync(part(), BODY.subarray(0, 100_000));
     const progress: number[] = [];
     const { path } = await fetchIt({ onProgress: ({ received, total }) => progress.push(received, total ?? -1) });
-    expect(requests).toEqual(['bytes=100000-']);
-    expect(new Uint8Array(readFileSync(path))).toEqual(BODY);
+    expect(site.requests).toEqual(['bytes=100000-']);
+    expectBody(readFileSync(path));
     expect(progress[0]).toBeGreaterThan(100_000);
     expect(progress[1]).toBe(BODY.length);
   });
 
   it('starts again when the server ignores the range', async () => {
     writeFileSync(part(), 'x'.repeat(400_000));
-    answer = (_, response) => void response.writeHead(200).end(BODY);
-    expect(new Uint8Array(readFileSync((await fetchIt()).path))).toEqual(BODY);
+    site.answer = (_, response) => void response.writeHead(200).end(BODY);
+    expectBody(readFileSync((await fetchIt()).path));
   });
 
   it('starts again when the server sends another range', async () => {
     writeFileSync(part(), BODY.subarray(0, 1000));
-    answer = (request, response) => {
-      if (!request.headers.range) return serve(request, response);
+    site.answer = (request, response) => {
+      if (!request.headers.range) return serveRange(request, response);
       response.writeHead(206, { 'content-range': `bytes 5-9/${BODY.length}` }).end(BODY.subarray(5, 10));
     };
-    expect(new Uint8Array(readFileSync((await fetchIt()).path))).toEqual(BODY);
+    expectBody(readFileSync((await fetchIt()).path));
   });
 
   it('a part that is complete needs no bytes, one too long is thrown away', async () => {
@@ -121,26 +84,21 @@ describe('fetchWeights', () => {
     expect((await fetchIt()).cached).toBe(false);
     rmSync(join(folder, NAME));
     writeFileSync(part(), Buffer.concat([BODY, BODY]));
-    expect(new Uint8Array(readFileSync((await fetchIt()).path))).toEqual(BODY);
+    expectBody(readFileSync((await fetchIt()).path));
   });
 
   it('goes on after a broken connection, in the same call', async () => {
     let times = 0;
-    answer = (request, response) => {
-      if (times++ > 0) return serve(request, response);
-      response.writeHead(200, { 'content-length': BODY.length });
-      response.write(BODY.subarray(0, 50_000), () => setTimeout(() => response.destroy(), 50));
+    site.answer = (request, response) => {
+      if (times++ > 0) serveRange(request, response);
+      else breakAfter(50_000, response);
     };
-    expect(new Uint8Array(readFileSync((await fetchIt()).path))).toEqual(BODY);
-    expect(requests).toEqual([undefined, 'bytes=50000-']);
+    expectBody(readFileSync((await fetchIt()).path));
+    expect(site.requests).toEqual([undefined, 'bytes=50000-']);
   });
 
   it('keeps what it has when the connection breaks again and again', async () => {
-    answer = (request, response) => {
-      const from = Number(/\d+/.exec(request.headers.range ?? '0'));
-      response.writeHead(from ? 206 : 200, { 'content-length': BODY.length - from, 'content-range': `bytes ${from}-${BODY.length - 1}/${BODY.length}` });
-      response.write(BODY.subarray(from, from + 1000), () => setTimeout(() => response.destroy(), 50));
-    };
+    site.answer = (request, response) => breakAfter(1000, response, Number(/\d+/.exec(request.headers.range ?? '0')));
     expect(await failure(fetchIt())).toMatch(/cannot download .*What was received is kept and the next run goes on from there\. Download .* by other means and put it at .*resnet18-f37072fd\.pth\.$/);
     expect(statSync(part()).size).toBe(3000);
     expect(existsSync(join(folder, NAME))).toBe(false);
@@ -157,16 +115,16 @@ describe('fetchWeights', () => {
     writeFileSync(join(folder, NAME), 'something else');
     expect(await failure(fetchIt())).toContain('the file is damaged or another. Delete it and fetch it again.');
     expect(existsSync(join(folder, NAME))).toBe(true);
-    expect(requests).toEqual([]);
+    expect(site.requests).toEqual([]);
   });
 
   it('a refusal is told at once, a failing server after three tries', async () => {
-    answer = (_, response) => void response.writeHead(404).end('<html>');
+    site.answer = (_, response) => void response.writeHead(404).end('<html>');
     expect(await failure(fetchIt())).toContain('answers 404 Not Found. Download http');
-    expect(requests.length).toBe(1);
-    answer = (_, response) => void response.writeHead(503).end();
+    expect(site.requests.length).toBe(1);
+    site.answer = (_, response) => void response.writeHead(503).end();
     expect(await failure(fetchIt())).toContain('the server answers 503');
-    expect(requests.length).toBe(4);
+    expect(site.requests.length).toBe(4);
   });
 
   it('no server: the url and the place for the file are told', async () => {
@@ -176,12 +134,12 @@ describe('fetchWeights', () => {
   });
 
   it('a server that falls silent is given up', async () => {
-    answer = (_, response) => void response.writeHead(200, { 'content-length': BODY.length }).write('abc');
+    site.answer = (_, response) => void response.writeHead(200, { 'content-length': BODY.length }).write('abc');
     expect(await failure(fetchIt({ stallMs: 200 }))).toContain('nothing received for 0.2 s');
   });
 
   it('stops when asked to, and keeps the part', async () => {
-    answer = (_, response) => void response.writeHead(200, { 'content-length': BODY.length }).write(BODY.subarray(0, 1000));
+    site.answer = (_, response) => void response.writeHead(200, { 'content-length': BODY.length }).write(BODY.subarray(0, 1000));
     const stop = new AbortController();
     await expect(fetchIt({ signal: stop.signal, onProgress: () => stop.abort() })).rejects.toThrow(/abort/i);
     expect(statSync(part()).size).toBe(1000);
@@ -189,7 +147,7 @@ describe('fetchWeights', () => {
 
   it('an unknown name is a UsageError before any connection', async () => {
     await expect(fetchWeights('resnet19', { cacheDir: folder, baseUrl })).rejects.toBeInstanceOf(UsageError);
-    expect(requests).toEqual([]);
+    expect(site.requests).toEqual([]);
   });
 
   it('a full disk, and a cache folder that is a file', async () => {
@@ -262,6 +220,6 @@ describe('cacheDir', () => {
 });
 
 it('errors of the download are WeightsErrors', async () => {
-  answer = (_, response) => void response.writeHead(403).end();
+  site.answer = (_, response) => void response.writeHead(403).end();
   await expect(fetchIt()).rejects.toBeInstanceOf(WeightsError);
 });
