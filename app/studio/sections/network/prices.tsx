@@ -21,7 +21,7 @@ export function Prices({ blocks, first, costs, disabled, onChoose }: PricesProps
       <dl class="network-figures">
         <div><dt>Trained parameters</dt><dd class="number">{shortCount(trained)}<small>{shareOf(trained, all)} of {shortCount(all)}</small></dd></div>
         <div><dt>GPU memory</dt><dd class="number">{cost ? bytes(cost.memoryBytes) : '…'}<small>while training</small></dd></div>
-        <div><dt>Expected time</dt><dd class={cost && cost.seconds !== null ? 'number' : 'network-unknown'}>{!cost ? '…' : cost.seconds === null ? 'not known yet' : `about ${roughTime(cost.seconds)}`}<small>{cost?.seconds === null ? 'this GPU was not timed yet' : cost?.rough ? 'a rough guess, before any run here' : 'for the whole run'}</small></dd></div>
+        <div><dt>Expected time</dt><dd class={cost && cost.seconds !== null ? 'number' : 'network-unknown'}>{!cost ? '…' : cost.seconds === null ? 'not known yet' : cost.seconds < 1 ? 'under 1 s' : `about ${roughTime(cost.seconds)}`}<small>{cost?.seconds === null ? 'this GPU was not timed yet' : cost?.rough ? 'a rough guess, before any run here' : 'for the whole run'}</small></dd></div>
       </dl>
       {costs.problem !== null && <p class="network-problem" role="status">Memory and time could not be worked out. {costs.problem}</p>}
       <table class="network-table">
