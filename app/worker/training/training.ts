@@ -139,9 +139,10 @@ export class Training {
       data: { ...data, classes: names.map(({ name }) => name) }, abandoned: false, unpause: undefined, paused: undefined,
     };
     this.#deps.outcome.begun();
+    await files.saveRun(this.#record(going));
+    // Told last: whoever hears of the run may pause or stop it at once.
     if (before) live.note(wentOn(before, going.resume));
     else live.set({});
-    await files.saveRun(this.#record(going));
     return going;
   }
 
