@@ -26,8 +26,9 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // For what hangs: no test takes so long, on a machine that is slow and busy neither.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     // One GPU process at a time: two would share the same two cores and both crawl.
     fileParallelism: false,
     pool: 'forks',

@@ -12,6 +12,7 @@ import type { Verdict } from '../src/validate/verdict';
 import { openWeights } from '../src/weights/open';
 import { axeComplaints } from './support/axe';
 import { browserPath, openApp, type OpenedApp } from './support/appPage';
+import { says, until } from './support/visitor';
 
 interface KernelRow {
   readonly id: string;
@@ -33,7 +34,7 @@ describe.skipIf(browserPath === null)('beside the studio', () => {
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'graft-app-bench-'));
     app = await openApp();
-  }, 120_000);
+  });
   afterAll(async () => {
     await app?.close();
     rmSync(dir, { recursive: true, force: true });
@@ -73,7 +74,7 @@ describe.skipIf(browserPath === null)('beside the studio', () => {
       expect(sections.kernels.facts).toMatchObject({ browser: expect.stringMatching(/\d/) as string, adapters: { graft: {} } });
       expect(await text(page, '#results')).toMatch(/GFLOP\/s/);
       expect(await page.evaluate('graftBench.markdown()')).toMatch(/\| GFLOP\/s \| Graft .*\n.*\n\| 14 64>64 k3 s1 \| [\d.]+ GFLOP\/s/);
-    }, 60_000);
+    });
 
     it.skipIf(!existsSync('bench/page/node_modules'))('exports what the page of plots draws', async () => {
       const [json, html] = [join(dir, 'browser.json'), join(dir, 'index.html')];
@@ -86,34 +87,33 @@ describe.skipIf(browserPath === null)('beside the studio', () => {
     it('looks at a result of Node, and refuses what is none', async () => {
       const choose = (path: string): Promise<void> => upload(page, '#results input[type=file]', [path]);
       await choose('package.json');
-      await page.waitForFunction(`document.querySelector('.notices')?.textContent?.includes('is no result of this bench')`);
+      await until(page, `document.querySelector('.notices')?.textContent?.includes('is no result of this bench')`);
       await choose('docs/bench/lavapipe.json');
-      await page.waitForFunction(`document.querySelector('#results')?.textContent?.includes('lavapipe.json')`);
+      await until(page, `document.querySelector('#results')?.textContent?.includes('lavapipe.json')`);
       for (const title of ['Kernels', 'Networks', 'Head tuning', 'Scaling', 'Start', 'Memory']) expect(await text(page, '#results')).toContain(title);
       expect(await text(page, '#results')).not.toMatch(/NaN|undefined/);
     });
 
     it('stops when it is asked to', async () => {
       await button(page, 'Run');
-      await page.waitForFunction(`document.querySelector('#setup [role=progressbar]') !== null`);
       await button(page, 'Stop');
-      await page.waitForFunction(`document.querySelector('#setup [role=progressbar]') === null`, { timeout: 5000 });
-      expect(await text(page, '#results [role=status]')).toContain('Stopped');
+      await until(page, `document.querySelector('#setup [role=progressbar]') === null`);
+      await until(page, `document.querySelector('#results [role=status]').textContent.includes('Stopped')`);
     });
 
     it('gives axe nothing to complain about', async () => {
       expect(await axeComplaints(page)).toEqual([]);
-    }, 30_000);
+    });
   });
 
   describe('the validate page', () => {
     let page: Page;
     beforeAll(async () => {
       page = await app.open('validate.html');
-      await page.waitForFunction('window.graftValidate !== undefined');
+      await until(page, 'window.graftValidate !== undefined');
     });
     const verdicts = async (): Promise<Verdict[]> => (JSON.parse((await page.evaluate('graftValidate.json()')) as string) as { verdicts: Verdict[] }).verdicts;
-    const ended = (count: number): Promise<unknown> => page.waitForFunction(`document.querySelectorAll('.validate-line').length === ${count} && document.querySelector('#run [role=progressbar]') === null`, { timeout: 60_000 });
+    const ended = (count: number): Promise<unknown> => until(page, `document.querySelectorAll('.validate-line').length === ${count} && document.querySelector('#run [role=progressbar]') === null`);
 
     it('gives the repository\'s fixtures Node\'s verdicts', async () => {
       const index = (await (await fetch(`${app.origin}/files/fixtures/index.json`)).json()) as string[];
@@ -123,14 +123,16 @@ describe.skipIf(browserPath === null)('beside the studio', () => {
       const found = await verdicts();
       const gpu = await openGpu();
       for (const [i, name] of names.entries()) {
-        const node = await validateFixture(gpu, openWeights(await openFile(join('test/fixtures', name))), name);
+        const file = await openFile(join('test/fixtures', name));
+        const node = await validateFixture(gpu, openWeights(file), name);
+        await file.close();
         const facts = ({ name: n, op, status, checks }: Verdict): unknown => ({ n, op, status, checks: checks.map(({ tensor, pass, bound }) => ({ tensor, pass, bound })) });
         expect(facts(found[i])).toEqual(facts(node));
         expect(found[i].status, name).toBe('pass');
       }
       gpu.destroy();
       expect(await text(page, '.validate-counts')).toContain(`passed${names.length}`);
-    }, 60_000);
+    });
 
     it('names the element that a changed file gets wrong, and what is wrong with others', async () => {
       const original = readFileSync('test/fixtures/ops/conv2d_1x1.safetensors');
@@ -145,15 +147,16 @@ describe.skipIf(browserPath === null)('beside the studio', () => {
       expect(byName['changed.safetensors'].status).toBe('fail');
       expect(byName['changed.safetensors'].checks.find(({ pass }) => !pass)).toMatchObject({ tensor: 'output', index: changed.index });
       await page.locator('label ::-p-text(Failed 1)').click();
-      await page.waitForFunction(`document.querySelectorAll('.validate-line').length === 1`);
+      await until(page, `document.querySelectorAll('.validate-line').length === 1`);
       expect(await text(page, '.validate-list')).toContain('changed.safetensors');
       expect(await axeComplaints(page)).toEqual([]);
-    }, 60_000);
+    });
 
     it('takes a new device where one is lost, stops when it is asked to, and keeps what it has', async () => {
       await page.evaluate('void graftValidate.own()');
-      await page.waitForFunction(`(document.querySelector('.validate-counts dd')?.textContent ?? '0') !== '0'`);
-      const [worker] = page.workers();
+      await until(page, `document.querySelector('#run [role=progressbar]') !== null && JSON.parse(graftValidate.json()).verdicts.length > 0`);
+      const worker = page.workers().at(-1);
+      if (!worker) throw new Error('the run has no worker');
       // In the middle of the next fixture, as a driver's reset would.
       await worker.evaluate(() => {
         const make = GPUDevice.prototype.createCommandEncoder;
@@ -163,16 +166,16 @@ describe.skipIf(browserPath === null)('beside the studio', () => {
           return make.apply(this, given);
         };
       });
-      await page.waitForFunction(`/The GPU was lost at \\S+; a new one was taken/.test(document.querySelector('#verdicts')?.textContent ?? '')`);
+      await until(page, `/The GPU was lost at \\S+; a new one was taken/.test(document.querySelector('#verdicts')?.textContent ?? '')`);
       const before = (await verdicts()).length;
-      await page.waitForFunction(`JSON.parse(graftValidate.json()).verdicts.length > ${before} + 2`);
+      await until(page, `JSON.parse(graftValidate.json()).verdicts.length > ${before} + 2`);
       await button(page, 'Stop');
-      await page.waitForFunction(`document.querySelector('#run [role=progressbar]') === null`);
+      await until(page, `document.querySelector('#run [role=progressbar]') === null`);
       const found = await verdicts();
       expect(found.length).toBeGreaterThan(before);
       expect(found.filter(({ status }) => status !== 'pass')).toEqual([]);
-      expect(await text(page, '#run [role=status]')).toContain('Stopped after');
-    }, 30_000);
+      await until(page, `document.querySelector('#run [role=status]').textContent.includes('Stopped after')`);
+    });
   });
 
   it('has nothing to complain about on the console', () => {
@@ -184,15 +187,13 @@ describe.skipIf(browserPath === null)('beside the studio', () => {
     try {
       for (const name of ['bench', 'validate']) {
         const page = await without.open(`${name}.html`);
-        await page.waitForFunction(`document.querySelector('main')?.textContent?.includes('WebGPU')`);
-        const said = await text(page, 'main');
-        expect(said, name).toMatch(/no WebGPU|gives no adapter|no adapter/);
-        expect(await page.evaluate(`[...document.querySelectorAll('button.primary')].every(({ disabled }) => disabled)`), name).toBe(true);
+        await says(page, /no WebGPU|gives no adapter|no adapter/, 'main');
+        await until(page, `[...document.querySelectorAll('button.primary')].every(({ disabled }) => disabled)`);
       }
     } finally {
       await without.close();
     }
-  }, 60_000);
+  });
 });
 
 /** As if they had been chosen in the dialog that the button opens. */

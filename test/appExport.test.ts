@@ -16,7 +16,8 @@ import { template } from '../app/plugins/standalonePage';
 import { fineTune, openGpu, preprocess, type Classifier, type Gpu } from '../src/index';
 import { decodeFile } from '../src/node/decode';
 import { loadModelDir } from '../src/node/modelDir';
-import { WEBGPU_FLAGS, browserPath } from './support/appPage';
+import { axeComplaints } from './support/axe';
+import { PATIENCE, WEBGPU_FLAGS, browserPath } from './support/appPage';
 import { collection, stripesClassifier } from './support/stripes';
 
 const HOSTILE = ['</script><script>document.title="taken"</script>', '<!-- <b>bold</b> & "quoted"', "it's ${plain} \u2028 α"];
@@ -46,7 +47,7 @@ beforeAll(async () => {
   const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => (Math.floor(i / 3) % width) % 16 < 8 ? 30 + (i % 3) * 60 : 200 - (Math.floor(i / 3 / width) * 2));
   await sharp(pixels, { raw: { width, height, channels: 3 } }).png().toFile(picture);
   html = await template();
-}, 240_000);
+});
 
 afterAll(() => {
   gpu.destroy();
@@ -116,6 +117,7 @@ describe.skipIf(browserPath === null)('the stand-alone page', () => {
   /** From the disk, offline, in a context that knows nothing. */
   async function opened(path: string): Promise<{ page: Page; requests: string[] }> {
     const page = await (await browser.createBrowserContext()).newPage();
+    page.setDefaultTimeout(PATIENCE);
     const requests: string[] = [];
     page.on('request', (request) => requests.push(request.url()));
     await page.setOfflineMode(true);
@@ -124,10 +126,10 @@ describe.skipIf(browserPath === null)('the stand-alone page', () => {
   }
 
   async function judge(page: Page): Promise<{ names: string[]; shares: number[] }> {
-    await page.waitForSelector('button.primary:not(:disabled)', { timeout: 100_000 });
+    await page.waitForSelector('button.primary:not(:disabled)');
     const input = await page.$('input[type=file]');
     await (input as unknown as { uploadFile(path: string): Promise<void> }).uploadFile(picture);
-    await page.waitForSelector('.answers-list li', { timeout: 60_000 });
+    await page.waitForSelector('.answers-list li');
     return page.$$eval('.answers-list li', (items) => ({
       names: items.map((item) => item.querySelector('.answers-name')?.textContent ?? ''),
       shares: items.map((item) => Number.parseFloat((item.querySelector('.answers-track span') as HTMLElement).style.width) / 100),
@@ -145,8 +147,7 @@ describe.skipIf(browserPath === null)('the stand-alone page', () => {
     expect(await page.title()).toBe(PROJECT);
     expect(await page.$eval('h1', (element) => element.textContent)).toBe(PROJECT);
     expect(await page.$$eval('b b, img[src=x]', (found) => found.length)).toBe(0);
-    const found = await page.evaluate(`${readFileSync('node_modules/axe-core/axe.min.js', 'utf8')}; axe.run().then(({ violations }) => violations.map(({ id }) => id))`);
-    expect(found).toEqual([]);
+    expect(await axeComplaints(page)).toEqual([]);
     expect(requests.filter((url) => !/^(file|blob|data):/.test(url))).toEqual([]);
     await page.close();
   });
@@ -185,6 +186,7 @@ describe.skipIf(browserPath === null)('the stand-alone page', () => {
 
     const plain = await launch({ executablePath: browserPath ?? '', headless: true, args: ['--no-sandbox', '--disable-features=WebGPU'] });
     const page = await plain.newPage();
+    page.setDefaultTimeout(PATIENCE);
     await page.evaluateOnNewDocument(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));
     await page.goto(pathToFileURL(path).href);
     await page.waitForSelector('.page-failure');

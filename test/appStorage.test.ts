@@ -8,16 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StudioApi, StudioState } from '../app/shared/protocol';
+import type { StudioState } from '../app/shared/protocol';
 import { browserPath, openApp, type OpenedApp } from './support/appPage';
 import { sendFile, serve, type Site } from './support/sites';
-import { EACH, SETTINGS, add, begin, bits, card, chooseDropped, counts, ended, folder, read, ready, refusal, sample, sent, trainUntil, weights } from './support/studioWorker';
-
-/** In the page: what app/studio/session.ts leaves there for tests. */
-declare const graft: {
-  readonly studio: StudioApi;
-  readonly state: { readonly [K in keyof StudioState]: { readonly value: StudioState[K] } };
-};
+import { EACH, SETTINGS, add, bits, card, chooseDropped, counts, ended, folder, read, refusal, sample, sent, trainUntil, weights } from './support/studioWorker';
+import { ready, until } from './support/visitor';
 
 if (browserPath === null) console.warn('appStorage.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
 
@@ -33,7 +28,7 @@ async function prepare(page: Page, settings: object = RUN): Promise<void> {
 
 /** Trains to the end, from the start or from what was kept. */
 async function train(page: Page): ReturnType<typeof ended> {
-  await page.waitForFunction("graft.state.base.value.kind === 'ready'", { timeout: 60_000 });
+  await until(page, "graft.state.base.value.kind === 'ready'");
   await page.evaluate(() => graft.studio.train());
   return ended(page);
 }
@@ -78,7 +73,7 @@ describe.skipIf(browserPath === null)('what the studio keeps', () => {
 
   beforeAll(async () => {
     app = await launch();
-  }, 120_000);
+  });
   afterAll(async () => {
     for (const site of sites) site.close();
     await app?.close();
@@ -111,7 +106,7 @@ describe.skipIf(browserPath === null)('what the studio keeps', () => {
     }, (await read(page, 'project')).id);
     expect(rows).toBe(EACH + 1);
     await page.close();
-  }, 120_000);
+  });
 
   it('in the way of older Safari: pictures, a run that goes on after a reload, weights, and what is saved', async () => {
     const file = weights(4, 1000);
@@ -137,7 +132,7 @@ describe.skipIf(browserPath === null)('what the studio keeps', () => {
     expect(kept).toEqual(expect.arrayContaining([expect.stringMatching(/weights\/resnet18/), expect.stringMatching(/model\.safetensors$/)]));
     expect(kept.filter((path) => path.endsWith('.part'))).toEqual([]);
     await page.close();
-  }, 180_000);
+  });
 
   it('only in memory, and says so, where the browser lends no storage', async () => {
     const page = await visit(await siteWith("StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('not here', 'SecurityError'));"));
@@ -149,7 +144,7 @@ describe.skipIf(browserPath === null)('what the studio keeps', () => {
     await ready(page);
     expect(await read(page, 'classes')).toEqual([]);
     await page.close();
-  }, 120_000);
+  });
 
   it('whole, when a tab is closed while it trains or exports, and another takes its project', async () => {
     let here = await ready(await app.open());
@@ -163,7 +158,7 @@ describe.skipIf(browserPath === null)('what the studio keeps', () => {
       if (meanwhile === 'exports') await here.evaluate(() => void graft.studio.exportProject());
       else await here.evaluate(() => graft.studio.resume());
       await here.close();
-      await there.waitForFunction((id: string) => graft.state.projects.value.some((one) => one.id === id && !one.elsewhere), { timeout: 60_000 }, mine);
+      await until(there, `graft.state.projects.value.some((one) => one.id === '${mine}' && !one.elsewhere)`);
       await there.evaluate((id) => graft.studio.openProject(id), mine);
       expect(counts(await read(there, 'classes'))).toEqual({ psi: EACH, ya: EACH });
       const run = await read(there, 'run');
@@ -172,7 +167,7 @@ describe.skipIf(browserPath === null)('what the studio keeps', () => {
       here = there;
     }
     await here.close();
-  }, 120_000);
+  });
 
   it('whole, when the browser is killed in the middle of a run', async () => {
     const site = await siteWith(''); // that outlives the browser
@@ -181,9 +176,9 @@ describe.skipIf(browserPath === null)('what the studio keeps', () => {
     await app.close();
     app = await launch();
     const page = await visit(site);
-    await page.waitForFunction("graft.state.base.value.kind === 'ready'", { timeout: 60_000 });
-    await begin(page);
-    await page.waitForFunction("graft.state.run.value.kind !== 'running' || graft.state.run.value.epoch >= 2", { timeout: 60_000, polling: 20 });
+    await until(page, "graft.state.base.value.kind === 'ready'");
+    await trainUntil(page, 2);
+    await page.evaluate(() => graft.studio.resume());
     const gone = new Promise((resolve) => { app.browser.process()?.once('exit', resolve); });
     app.browser.process()?.kill('SIGKILL');
     await gone;
@@ -194,5 +189,5 @@ describe.skipIf(browserPath === null)('what the studio keeps', () => {
     const run = await read(again, 'run');
     if (run.kind !== 'ended') expect(run).toMatchObject({ kind: 'interrupted', anew: null });
     expect(bits(run.kind === 'ended' ? run : await train(again))).toEqual(resumed);
-  }, 180_000);
+  });
 });

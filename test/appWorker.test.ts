@@ -9,15 +9,10 @@ import type { AddressInfo } from 'node:net';
 import { zipSync } from 'fflate';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { InterruptedRun, LiveRun, RunState, StudioApi, StudioState } from '../app/shared/protocol';
+import type { InterruptedRun, LiveRun, RunState, StudioState } from '../app/shared/protocol';
 import { browserPath, openApp, type OpenedApp } from './support/appPage';
-import { EACH, SETTINGS, add, begin, bits, card, chooseDropped, counts, ended, folder, read, ready, refusal, sample, sent, trainUntil, weights } from './support/studioWorker';
-
-/** In the page: what app/studio/session.ts leaves there for tests. */
-declare const graft: {
-  readonly studio: StudioApi;
-  readonly state: { readonly [K in keyof StudioState]: { readonly value: StudioState[K] } };
-};
+import { EACH, SETTINGS, add, begin, bits, card, chooseDropped, counts, ended, folder, read, refusal, sample, sent, trainUntil, weights } from './support/studioWorker';
+import { ready, until } from './support/visitor';
 
 if (browserPath === null) console.warn('appWorker.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
 
@@ -29,7 +24,7 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
   beforeAll(async () => {
     app = await openApp();
     page = await ready(await app.open());
-  }, 120_000);
+  });
   afterAll(async () => {
     await app?.close();
   });
@@ -116,7 +111,7 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     const ids = (await read(page, 'classes')).flatMap(({ images }) => images.map((image) => image.id));
     expect(run.validation?.predictions.every(({ name }) => ids.includes(name))).toBe(true);
     expect(await read(page, 'usable')).toBe(true);
-  }, 90_000);
+  });
 
   it('goes on after a reload, to the same result', async () => {
     await trainUntil(page, 3);
@@ -130,10 +125,10 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     await page.evaluate(() => graft.studio.setSettings({ epochs: 5 }));
     expect(await read(page, 'run')).toMatchObject({ anew: expect.stringContaining('The settings were changed') as string });
     await page.evaluate(() => graft.studio.setSettings({ epochs: 6 }));
-    await page.waitForFunction("graft.state.base.value.kind === 'ready'");
+    await until(page, "graft.state.base.value.kind === 'ready'");
     await page.evaluate(() => graft.studio.train());
     expect(bits(await ended(page))).toEqual(unbroken);
-  }, 90_000);
+  });
 
   it('goes on after a lost device, to the same result', async () => {
     await trainUntil(page, 4);
@@ -146,7 +141,7 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     await page.evaluate(() => graft.studio.loseDevice());
     const answer = await page.evaluate(async (one) => graft.studio.classify(await graft.studio.thumbnail(one)), (await read(page, 'classes'))[0].images[0].id);
     expect(answer.top).toHaveLength(2);
-  }, 90_000);
+  });
 
   it('stops with the best epoch so far, and keeps the last model where there is none', async () => {
     await begin(page);
@@ -157,7 +152,7 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     const { result } = await ended(page);
     expect(result.ended).toBe('interrupted');
     expect(result.bestEpoch).toBeGreaterThan(0);
-  }, 90_000);
+  });
 
   it('writes a project into one file and opens it again', async () => {
     const before = { project: await read(page, 'project'), classes: await read(page, 'classes'), run: await read(page, 'run') };
@@ -183,7 +178,7 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     const { top } = await page.evaluate(async (one) => graft.studio.classify(await graft.studio.thumbnail(one)), before.classes[1].images[0].id);
     expect(top.map(({ name }) => name).sort()).toEqual(['Psi', 'Ya']);
     expect((await read(page, 'projects')).filter(({ images }) => images === 2 * EACH)).toHaveLength(2);
-  }, 60_000);
+  });
 
   it('leaves a project to the tab that has it open', async () => {
     const mine = (await read(page, 'project')).id;
@@ -197,32 +192,32 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     const [here, there] = await Promise.all([add(page, [sent('x/1.png', sample('zhe', 1))], null), add(other, [sent('x/1.png', sample('zhe', 1))], null)]);
     expect([here.added, there.added]).toEqual([1, 1]);
     await page.evaluate(() => graft.studio.newProject());
-    await other.waitForFunction((id: string) => graft.state.projects.value.some((one) => one.id === id && !one.elsewhere), {}, mine);
+    await until(other, `graft.state.projects.value.some((one) => one.id === '${mine}' && !one.elsewhere)`);
     await other.evaluate((id) => graft.studio.openProject(id), mine);
     expect(counts(await read(other, 'classes'))).toEqual({ Psi: EACH, Ya: EACH, x: 1 });
     await other.close();
-  }, 60_000);
+  });
 
   it('explains a full disk, and loses nothing', async () => {
     await page.evaluate(() => graft.studio.newProject());
     await add(page, folder.slice(0, EACH), null);
     await page.evaluate(() => graft.studio.renameProject('Full'));
-    await page.waitForFunction("graft.state.projects.value.some(({ name, images }) => name === 'Full' && images === 6)");
+    await until(page, "graft.state.projects.value.some(({ name, images }) => name === 'Full' && images === 6)");
     const session = await page.createCDPSession();
     await session.send('Storage.overrideQuotaForOrigin', { origin: app.origin, quotaSize: 1000 });
     expect((await add(page, folder.slice(EACH), null)).added).toBe(EACH);
-    await page.waitForFunction('graft.state.storage.value.problem !== null');
+    await until(page, 'graft.state.storage.value.problem !== null');
     expect((await read(page, 'storage')).problem).toMatch(/Not kept: pictures.*no more storage.*unharmed/);
     const size = await page.evaluate(async (id) => (await graft.studio.thumbnail(id)).size, (await read(page, 'classes'))[1].images[0].id);
     expect(size).toBeGreaterThan(0);
     await session.send('Storage.overrideQuotaForOrigin', { origin: app.origin });
     await page.evaluate(() => graft.studio.renameProject('Room again'));
-    await page.waitForFunction("graft.state.storage.value.problem === null && graft.state.projects.value.some(({ name, images }) => name === 'Room again' && images === 12)");
+    await until(page, "graft.state.storage.value.problem === null && graft.state.projects.value.some(({ name, images }) => name === 'Room again' && images === 12)");
     await page.reload();
     await ready(page);
     expect(await read(page, 'project')).toMatchObject({ name: 'Room again' });
     expect(counts(await read(page, 'classes'))).toEqual({ psi: EACH, ya: EACH });
-  }, 60_000);
+  });
 
   it('downloads published weights once, and only the right ones', async () => {
     const file = weights(4, 1000);
@@ -265,7 +260,7 @@ describe.skipIf(browserPath === null)('the studio\'s worker', () => {
     expect(downloads).toBe(before);
     await tab.close();
     server.close();
-  }, 60_000);
+  });
 
   it('raised no complaint on the way', () => {
     expect(app.complaints.filter((text) => !/Failed to load resource/.test(text))).toEqual([]);

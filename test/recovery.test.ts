@@ -79,7 +79,7 @@ describe('between steps', () => {
       onProgress: (event) => void events.push(event),
       betweenSteps: () => {
         turns++;
-        if (turns === 2) return new Promise((resolve) => { setTimeout(resolve, 3000); });
+        if (turns === 2) return new Promise((resolve) => { setTimeout(resolve, 1000); });
         if (turns < 10) return undefined;
         setTimeout(() => abort.abort(), 50);
         return new Promise(() => undefined); // for ever
@@ -87,8 +87,8 @@ describe('between steps', () => {
     });
     expect(result).toMatchObject({ ended: 'interrupted', bestEpoch: 1 });
     expect(turns).toBe(10);
-    expect(result.seconds).toBeGreaterThan(3);
-    expect(result.history[0].seconds).toBeLessThan(result.seconds - 3);
+    expect(result.seconds).toBeGreaterThan(1);
+    expect(result.history[0].seconds).toBeLessThan(result.seconds - 1);
     model.dispose();
   });
 
@@ -200,7 +200,8 @@ describe('a lost device', () => {
       ['in the second epoch, with a store', { turns: [before + 10] }, { checkpoint: memoryStore() }, /going on after epoch 1, on /],
       ['in the last validation', { turns: [before + 14] }, {}, /going on after epoch 1, on /],
     ];
-    for (const [what, when, extra, note] of cases) {
+    // All layers go the ways of layer4: of what is slow, one case with a store and one without.
+    for (const [what, when, extra, note] of options === FULL ? [cases[1], cases[4]] : cases) {
       const recovered = await lossy({ ...options, ...extra }, when);
       expectSame(unbroken, recovered);
       expect(recovered.losses, what).toBe(1);

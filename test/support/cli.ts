@@ -42,7 +42,7 @@ export class Cli {
   run(args: readonly string[], { cwd = this.folder, env = {}, onOutput }: RunOptions = {}): Promise<Finished> {
     return new Promise((done, fail) => {
       const child = spawn(process.execPath, [join(this.#dist, 'cli.js'), ...args], {
-        cwd, env: { ...process.env, GRAFT_CACHE: join(this.folder, 'cache'), NO_COLOR: '1', ...env }, timeout: 110_000,
+        cwd, env: { ...process.env, GRAFT_CACHE: join(this.folder, 'cache'), NO_COLOR: '1', ...env }, timeout: 200_000,
       });
       let [stdout, stderr] = ['', ''];
       child.stdout.setEncoding('utf8').on('data', (text: string) => {

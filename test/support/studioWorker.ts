@@ -2,15 +2,10 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'puppeteer-core';
 import { expect } from 'vitest';
-import type { AddReport, ClassInfo, RunState, StudioApi, StudioState } from '../../app/shared/protocol';
+import type { AddReport, ClassInfo, RunState, StudioState } from '../../app/shared/protocol';
 import { serializeSafetensors } from '../../src/weights/safetensors';
 import { seededStateDict } from '../../src/weights/seeded';
-
-/** In the page: what app/studio/session.ts leaves there for tests. */
-declare const graft: {
-  readonly studio: StudioApi;
-  readonly state: { readonly [K in keyof StudioState]: { readonly value: StudioState[K] } };
-};
+import { pauseWhen, until } from './visitor';
 
 export type Sent = readonly { readonly path: string; readonly base64: string }[];
 
@@ -52,11 +47,6 @@ export const card = {
 };
 export const SETTINGS = { plan: 'layer4.1', epochs: 6, batchSize: 4, seed: 3 } as const;
 
-export async function ready(page: Page): Promise<Page> {
-  await page.waitForFunction('globalThis.graft !== undefined && graft.state.project.value.id !== "" && graft.state.device.value.kind === "ready"', { timeout: 60_000 });
-  return page;
-}
-
 export function read<K extends keyof StudioState>(page: Page, slice: K): Promise<StudioState[K]> {
   return page.evaluate((name: string) => graft.state[name as 'run'].value as unknown, slice) as Promise<StudioState[K]>;
 }
@@ -77,8 +67,6 @@ export async function chooseDropped(page: Page, files: Sent): Promise<StudioStat
   return read(page, 'base');
 }
 
-export const until = (page: Page, condition: string): Promise<unknown> => page.waitForFunction(`(() => { const run = graft.state.run.value; return ${condition}; })()`, { timeout: 60_000, polling: 20 });
-
 /** Resolves when a run goes on. */
 export async function begin(page: Page): Promise<void> {
   const refused = await page.evaluate(() => Promise.race([
@@ -96,13 +84,13 @@ export async function begin(page: Page): Promise<void> {
 
 /** Starts a run and pauses it in the middle of an epoch. */
 export async function trainUntil(page: Page, epoch: number): Promise<void> {
+  const paused = pauseWhen(page, `run.phase === 'training' && run.epoch >= ${epoch}`);
   await begin(page);
-  await until(page, `run.kind !== 'running' || run.phase === 'training' && run.epoch >= ${epoch}`);
-  await page.evaluate(() => graft.studio.pause());
+  await paused;
 }
 
 export async function ended(page: Page): Promise<Extract<RunState, { kind: 'ended' }>> {
-  await until(page, "run.kind !== 'running'");
+  await until(page, "graft.state.run.value.kind !== 'running'");
   const run = await read(page, 'run');
   if (run.kind !== 'ended') throw new Error(`the run is ${run.kind}: ${JSON.stringify(run)}`);
   return run;
