@@ -1,5 +1,5 @@
 /** The web app as a visitor meets it: built, served as static files, opened in the installed browser on its software adapter. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { launch, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'puppeteer-core';
@@ -80,8 +80,9 @@ export async function openApp({ webgpu = true, firefox, launch: more = {} }: App
       return page;
     },
     async downloaded(name) {
-      // Until it is whole it has another name.
-      await expect.poll(() => existsSync(join(downloads, name)), { timeout: PATIENCE, interval: 50, message: `the download ${name}` }).toBe(true);
+      // Until it is whole it has another name in Chromium; in Firefox it is empty, with its bytes in a part beside it.
+      const whole = (): boolean => existsSync(join(downloads, name)) && statSync(join(downloads, name)).size > 0 && !readdirSync(downloads).some((file) => file.endsWith('.part'));
+      await expect.poll(whole, { timeout: PATIENCE, interval: 50, message: `the download ${name}` }).toBe(true);
       return join(downloads, name);
     },
     async close() {
