@@ -249,7 +249,7 @@ function tensorsIn(value: unknown): Tensor[] {
 
 function assertHalf({ adapter, device }: Gpu): void {
   if (device.features.has('shader-f16')) return;
-  const name = adapter.description || `${adapter.vendor} ${adapter.architecture}`;
+  const name = adapter.description || `${adapter.vendor} ${adapter.architecture}`.trim() || 'without a name';
   throw new DeviceError(`f16 tensors need the adapter's shader-f16 feature, which '${name}' lacks; use f32 (precision 'float32')`);
 }
 

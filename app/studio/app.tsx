@@ -73,7 +73,7 @@ function Device() {
       case 'lost': return { label: 'GPU lost', kind: 'warn', title: `${asSentence(device.message)} A new one is being taken.` };
       case 'ready': {
         const { vendor, architecture, description, software } = device.adapter;
-        const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'GPU';
+        const name = description || [vendor, architecture].filter(Boolean).join(' ') || (software ? 'A software adapter' : 'GPU'); // Firefox names none
         return software
           ? { label: 'software', kind: 'warn', title: `${name}: the processor computes, which is slow. With a GPU and its driver this is many times faster.` }
           : { label: name, title: device.float16 ? 'Computes in float32, and in float16 where that is chosen' : 'Computes in float32' };

@@ -22,7 +22,7 @@ const BROWSERS: readonly Browser[] = [
     has: [
       'Windows: from 141.',
       'macOS on Apple silicon: from 145 on macOS 26, from 147 on older ones.',
-      <>Linux: set <code>dom.webgpu.enabled</code> to true in <code>about:config</code> (seen in 152), or use Nightly.</>,
+      <>Linux: set <code>dom.webgpu.enabled</code> to true in <code>about:config</code> and load the page again, or use Nightly. Where it then finds no GPU, set <code>gfx.webgpu.ignore-blocklist</code> too: so it also takes the processor, which is slow. Seen in 153.</>,
     ],
   },
   {

@@ -74,7 +74,7 @@ function Results() {
 function Device() {
   const found = adapter.value;
   if (found) {
-    const name = found.description || [found.vendor, found.architecture].filter(Boolean).join(' ') || 'GPU';
+    const name = found.description || [found.vendor, found.architecture].filter(Boolean).join(' ') || (found.software ? 'A software adapter' : 'GPU');
     return found.software ? <DeviceChip label="software" kind="warn" title={name} /> : <DeviceChip label={name} />;
   }
   return missing.value !== null ? <DeviceChip label="no WebGPU" kind="wrong" title={missing.value} /> : null;

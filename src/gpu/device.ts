@@ -37,7 +37,7 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   try {
     device = await adapter.requestDevice({ label: 'graft', requiredFeatures, requiredLimits });
   } catch (error) {
-    throw new DeviceError(`the adapter '${adapter.info.description}' gave no device: ${(error as Error).message}`);
+    throw new DeviceError(`the adapter '${adapter.info.description || 'without a name'}' gave no device: ${(error as Error).message}`);
   }
   return withShippedChoices(new Gpu(device, factsOf(adapter.info, device), true));
 }
@@ -74,7 +74,7 @@ async function findAdapter({ prefer, dawnOptions = [] }: OpenGpuOptions): Promis
   if (chosen) return chosen;
   throw new DeviceError(
     prefer === 'hardware' && software
-      ? `only a software adapter was found (${software.info.description}); install a driver for the GPU, or drop the preference for hardware`
+      ? `only a software adapter was found (${software.info.description || 'without a name'}); install a driver for the GPU, or drop the preference for hardware`
       : inNode()
         ? "no WebGPU adapter was found; install a GPU driver with Vulkan, Metal or Direct3D 12, or a software one ('graft doctor' shows the command)"
         : 'no WebGPU adapter was found: the browser has WebGPU, but gives no GPU to it',
