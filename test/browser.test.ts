@@ -24,13 +24,10 @@ const all = folders.flatMap((folder) =>
     .filter((name) => name.endsWith('.safetensors') && (folder !== 'train' || /_w\d+_/.test(name)))
     .map((name) => `${folder}/${name}`));
 
-/**
- * What a fixture asks of an operation, apart from sizes. Values that compilers treat each in their own way, and training,
- * are kinds of their own.
- */
+/** What a fixture asks of an operation, apart from sizes, or what it trains. Values that compilers treat each in their own way are kinds of their own. */
 function kind(name: string): string {
   if (/nan|inf|huge|edges|large|offset|masked|ties/.test(name)) return name;
-  if (name.startsWith('train/')) return /^train\/resnet(18_w4|50_w4_layer4)_/.test(name) ? name : 'train';
+  if (name.startsWith('train/')) return /_(head|layer\d|partly)_/.exec(name)?.[1] ?? 'full';
   const bytes = readFileSync(join('test/fixtures', name));
   const { __metadata__: { op, args }, ...tensors } = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE(0)))) as { __metadata__: { op: string; args: string } };
   const asked = Object.entries(JSON.parse(args) as Record<string, unknown>)
