@@ -5,7 +5,7 @@ import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { browserPath, openApp, type OpenedApp } from './support/appPage';
 import { sendFile, serve, type Site } from './support/sites';
-import { button, pauseWhen, press, ready, says, text, until } from './support/visitor';
+import { button, focused, pauseWhen, press, ready, says, text, until } from './support/visitor';
 
 if (browserPath === null) console.warn('appSite.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
 
@@ -70,6 +70,7 @@ describe.skipIf(browserPath === null)('the studio page, as a site', () => {
     await keys.evaluate('globalThis.before = graft.state.base.value');
     await keys.keyboard.press('Enter');
     await until(keys, "graft.state.base.value !== before && graft.state.base.value.kind === 'ready' && document.querySelector('.network-slider')");
+    await focused(keys, /^Change$/, '#base'); // the button that was pressed is gone
     await tabTo(/^Where training begins/);
     await keys.keyboard.press('ArrowLeft');
     await until(keys, "graft.state.settings.value.plan === 'layer4.1'");
@@ -81,8 +82,38 @@ describe.skipIf(browserPath === null)('the studio page, as a site', () => {
     const paused = pauseWhen(keys, 'true');
     await keys.keyboard.press('Enter');
     await paused;
+    await focused(keys, /./, '#train');
     await tabTo(/^Stop/);
     expect(unseen).toEqual([]);
+    await context.close();
+  });
+
+  it('never loses the focus: it goes back from a dialog, and on from what is deleted', async () => {
+    const context = await app.browser.createBrowserContext();
+    const keys = await ready(await app.open('', context));
+    await press(keys, 'Try the sample');
+    await until(keys, 'graft.state.classes.value.length > 5 && graft.state.adding.value === null');
+    const names = await keys.evaluate('graft.state.classes.value.map(({ name }) => name)') as string[];
+    const deletes = (name: string): RegExp => new RegExp(`^Delete the class ${name}$`);
+    /** Presses it by keys, and waits for the question. */
+    const ask = async (name: string): Promise<void> => {
+      await (await button(keys, `Delete the class ${name}`)).focus();
+      await keys.keyboard.press('Enter');
+      await focused(keys, /./, 'dialog[open]');
+    };
+    await ask(names[1]);
+    await keys.keyboard.press('Escape');
+    await focused(keys, deletes(names[1]));
+    await ask(names[1]);
+    await (await button(keys, 'Delete the class', 'dialog[open]')).focus();
+    await keys.keyboard.press('Enter');
+    await until(keys, `graft.state.classes.value.length === ${names.length - 1}`);
+    await focused(keys, deletes(names[2]));
+    await ask(names.at(-1) as string);
+    await (await button(keys, 'Delete the class', 'dialog[open]')).focus();
+    await keys.keyboard.press('Enter');
+    await until(keys, `graft.state.classes.value.length === ${names.length - 2}`);
+    await focused(keys, /./, '#images');
     await context.close();
   });
 

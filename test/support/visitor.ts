@@ -29,6 +29,15 @@ export function says(page: Page, words: RegExp, selector = 'body'): Promise<unkn
 
 export const until = (page: Page, condition: string): Promise<unknown> => page.waitForFunction(condition, { timeout: PATIENCE, polling: 50 });
 
+/** Waits until what has the focus is called so. */
+export function focused(page: Page, name: RegExp, within = 'body'): Promise<unknown> {
+  return page.waitForFunction((source, where) => {
+    const element = document.activeElement as HTMLElement | null;
+    return element !== null && element !== document.body && element.closest(where) !== null
+      && new RegExp(source).test((element.getAttribute('aria-label') ?? element.innerText).trim() || element.tagName);
+  }, { timeout: PATIENCE, polling: 50 }, name.source, within);
+}
+
 /** Opened, and its device looked for: whether there is one or not. */
 export async function ready(page: Page): Promise<Page> {
   await until(page, 'globalThis.graft !== undefined && graft.state.project.value.id !== "" && graft.state.device.value.kind !== "opening"');
