@@ -19,8 +19,8 @@ const { values: args, positionals: [name] } = parseArgs({
   },
 });
 /**
- * A choice is shipped when it gains more than this; less is for those who tune. On SwiftShader gains below a quarter did
- * not last in a whole network, where caches are colder than in the tuner's rounds.
+ * A choice is shipped when it gains more than this; less is for those who tune. On SwiftShader a table
+ * with gains below a quarter was not seen to make a whole forward pass faster.
  */
 const TABLES = {
   lavapipe: { about: "Mesa's lavapipe, a software adapter on Linux.", gain: 1.05 },

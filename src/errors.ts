@@ -39,9 +39,13 @@ export class UsageError extends GraftError {}
 /** Training that cannot go on (a loss that is NaN, for one). */
 export class TrainingError extends GraftError {}
 
+/** A longer one is no shape but an array passed for one, whose values nobody wants to read. */
+const MOST_SHOWN = 8;
+
 /** Shape as it is written in messages: `[8, 32, 56, 56]`. */
 export function formatShape(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
+  const shown = shape.slice(0, MOST_SHOWN).join(', ');
+  return shape.length > MOST_SHOWN ? `[${shown}, ... ${shape.length} dimensions]` : `[${shown}]`;
 }
 
 /**

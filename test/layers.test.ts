@@ -129,6 +129,7 @@ describe('models', () => {
     expect(() => createModel(gpu, 'resnet18', { width: 2.5 })).toThrow(/width must be a positive integer/);
     const model = small();
     expect(() => model.forward(Tensor.fromArray(gpu, [1, 4, 8, 8], new Float32Array(256)))).toThrow(/input must be \[N, H, W, 3\]/);
+    expect(() => Tensor.fromArray(gpu, [...new Float32Array(256)], new Float32Array([1, 4, 8, 8]))).toThrow(/4 values do not fill shape \[0, 0, 0, 0, 0, 0, 0, 0, \.\.\. 256 dimensions\]/);
     expect(() => model.resetClassifier(-1)).toThrow(/positive integer/);
   });
   it('get a new head of another size', async () => {
