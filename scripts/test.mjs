@@ -44,7 +44,8 @@ async function test(args) {
   const { env, browser } = await setup({ browser: true });
   let failed = 0;
   console.log('Checking types.');
-  for (const project of ['.', 'app']) if ((await tool('typescript/bin/tsc', ['--noEmit', '-p', project])) !== 0) failed++;
+  const checks = await Promise.all(['.', 'app'].map((project) => tool('typescript/bin/tsc', ['--noEmit', '-p', project])));
+  failed += checks.filter((status) => status !== 0).length;
   try {
     // Sources with a type error give no declarations; that failure is counted already.
     await build(ROOT, { types: failed === 0 });
