@@ -11,8 +11,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StudioState } from '../app/shared/protocol';
 import { browserPath, openApp, type OpenedApp } from './support/appPage';
 import { sendFile, serve, type Site } from './support/sites';
-import { EACH, SETTINGS, add, bits, card, chooseDropped, counts, ended, folder, read, refusal, sample, sent, trainUntil, weights } from './support/studioWorker';
-import { ready, until } from './support/visitor';
+import { EACH, SETTINGS, add, bits, card, chooseDropped, counts, ended, folder, read, refusal, sent, trainUntil, weights } from './support/studioWorker';
+import { ready, sample, until } from './support/visitor';
 
 if (browserPath === null) console.warn('appStorage.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
 

@@ -11,8 +11,8 @@ import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InterruptedRun, LiveRun, RunState, StudioState } from '../app/shared/protocol';
 import { browserPath, openApp, type OpenedApp } from './support/appPage';
-import { EACH, SETTINGS, add, begin, bits, card, chooseDropped, counts, ended, folder, read, refusal, sample, sent, trainUntil, weights } from './support/studioWorker';
-import { ready, until } from './support/visitor';
+import { EACH, SETTINGS, add, begin, bits, card, chooseDropped, counts, ended, folder, read, refusal, sent, trainUntil, weights } from './support/studioWorker';
+import { ready, sample, until } from './support/visitor';
 
 if (browserPath === null) console.warn('appWorker.test.ts is skipped: no Chromium, Chrome or Edge was found; set CHROME_PATH to one');
 

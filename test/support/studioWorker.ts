@@ -1,15 +1,13 @@
 /** The studio's worker, asked through a page as the page asks it; and a project small enough that a run takes seconds. */
-import { readFileSync } from 'node:fs';
 import type { Page } from 'puppeteer-core';
 import { expect } from 'vitest';
 import type { AddReport, ClassInfo, RunState, StudioState } from '../../app/shared/protocol';
 import { serializeSafetensors } from '../../src/weights/safetensors';
 import { seededStateDict } from '../../src/weights/seeded';
-import { pauseWhen, until } from './visitor';
+import { pauseWhen, sample, until } from './visitor';
 
 export type Sent = readonly { readonly path: string; readonly base64: string }[];
 
-export const sample = (label: string, i: number): Uint8Array => readFileSync(`sample/train/${label}/${String(i).padStart(2, '0')}.png`);
 export const sent = (path: string, bytes: Uint8Array | string): Sent[number] => ({ path, base64: Buffer.from(bytes).toString('base64') });
 /** Of each of the labels of `folder`. */
 export const EACH = 6;
